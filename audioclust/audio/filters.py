@@ -1,0 +1,71 @@
+"""Low-pass filtering without a shift in time.
+
+A Butterworth filter in second-order sections, run forwards and backwards [1]_: zero phase, twice the order, and half
+the amplitude (-6.02 dB) at the cut-off. The transfer-function form of the same filter loses precision at order 8.
+
+References
+----------
+.. [1] Gustafsson, F. "Determining the initial states in forward-backward filtering."
+   IEEE Transactions on Signal Processing 44.4 (1996): 988-992.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import signal
+
+from audioclust.audio.load import Samples, check_rate
+
+__all__ = ["lowpass"]
+
+
+def lowpass(
+    y: Samples, sample_rate: int, *, cutoff: float = 8192.0, order: int = 8, notes: list[str] | None = None
+) -> Samples:
+    """Remove what lies above `cutoff`, with no shift in time.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(samples,)]
+        Samples at `sample_rate` Hz.
+    sample_rate : int
+        In Hz.
+    cutoff : float
+        Frequency in Hz whose amplitude is halved. At or above half the sample rate there is nothing to remove:
+        `y` comes back as it is.
+    order : int
+        Of the Butterworth filter, 1 to 16; both directions together double it.
+    notes : list of str, optional
+        A remark is appended when nothing was filtered.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), float32]
+
+    Raises
+    ------
+    ValueError
+        When `cutoff` is not positive, or `order` out of range.
+    """
+    check_rate(sample_rate)
+    if not cutoff > 0:
+        raise ValueError(f"cutoff={cutoff!r}: give a frequency in Hz above 0")
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or not 1 <= order <= 16:
+        raise ValueError(f"order={order!r}: give a whole number from 1 to 16")
+    if cutoff >= sample_rate / 2:
+        if notes is not None:
+            notes.append(f"not filtered: {cutoff:g} Hz is not below half the sample rate ({sample_rate / 2:g} Hz)")
+        return y
+    if len(y) == 0:
+        return y
+    sections = _sections(int(order), float(cutoff), int(sample_rate))
+    # What scipy mirrors at both ends to settle the filter; a recording shorter than that mirrors all it has.
+    padding = min(3 * (2 * len(sections) + 1 - order % 2), len(y) - 1)
+    return signal.sosfiltfilt(sections, y.astype(np.float64), padlen=padding).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _sections(order: int, cutoff: float, sample_rate: int) -> np.ndarray:
+    return signal.butter(order, cutoff, btype="lowpass", fs=sample_rate, output="sos")

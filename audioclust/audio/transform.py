@@ -1,0 +1,177 @@
+"""A whole dataset to mono WAV files, under a folder that is named for the settings.
+
+``OUT/KEY/`` holds the files, in the folders of their sources; ``params.json``, the settings; and ``metadata.parquet``,
+the table of the latest call. Each file says in its comment which source (by SHA-256) and settings it was made from, so
+a file that is already right is not made again, and one whose source has changed is. Files are written whole or not at
+all; one call at a time works in a folder, another waits for it.
+
+``x.wav`` stays ``x.wav``; any other name gets ``.wav`` behind it (``x.flac.wav``), so that ``x.wav`` and ``x.flac``
+in one folder do not meet, whichever of them is transformed first, or alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import shutil
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from audioclust import files, parallel, recording
+from audioclust.audio import wav
+from audioclust.audio.load import load
+from audioclust.audio.settings import STEPS, Settings, process
+
+__all__ = ["transform"]
+
+log = logging.getLogger(__name__)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+MEASURED = ("duration", "sample_rate", "channels", "level", "sha256")
+
+
+def transform(
+    metadata: pd.DataFrame, root: str | Path, out: str | Path, *, jobs: parallel.Jobs = -1, **settings: Any
+) -> pd.DataFrame:
+    """Transform every usable recording of a dataset.
+
+    Parameters
+    ----------
+    metadata : pd.DataFrame
+        One row per recording, at least with the column ``path``, relative to `root`. Rows with a ``problem`` are
+        kept as they are.
+    root : str or Path
+        Folder of the recordings.
+    out : str or Path
+        Folder for transformed recordings, usually ``datasets/NAME/transformed``; the files stand in ``out/KEY``.
+    jobs : int or str
+        Worker processes, see `audioclust.parallel`.
+    **settings
+        See :class:`audioclust.audio.Settings`.
+
+    Returns
+    -------
+    pd.DataFrame
+        The rows of `metadata` in their order. ``path`` is relative to ``out/KEY`` (:func:`audioclust.audio.settings_key`
+        gives KEY), ``duration``, ``sample_rate``, ``channels``, ``level``, ``sha256`` are those of the new file, null
+        where there is none; ``problem`` says why. ``note`` adds what could not be done as asked; ``source_path`` and
+        ``source_sha256`` name the recording it was made from. Other columns stay as they were.
+
+    Raises
+    ------
+    ValueError
+        When a setting is unknown or not allowed, or `metadata` has no usable ``path``.
+    OSError
+        When the disk is full, or `out` cannot be written to. What was finished stays, and is used the next time.
+    """
+    chosen = Settings.of(settings)
+    sources = _sources(metadata)
+    parallel.worker_count(jobs)
+    root, folder = Path(root), Path(out) / chosen.key
+    columns = [metadata[name] if name in metadata else [None] * len(metadata) for name in ("sha256", "problem", "note")]
+    work = [
+        (source, *(None if pd.isna(value) else value for value in row))
+        for source, *row in zip(sources, *columns, strict=True)
+    ]
+    try:
+        with files.locked(folder / ".lock"):
+            _sweep(folder)
+            files.write_json(folder / "params.json", {"steps": STEPS, "settings": chosen.effective()})
+            one = partial(_one, root=root, folder=folder, settings=chosen)
+            made = list(parallel.map(one, work, jobs=jobs, description="transform"))
+            result = _table(metadata, sources, made)
+            with files.atomic(folder / "metadata.parquet") as scratch:
+                result.to_parquet(scratch)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        text = f"{os.strerror(error.errno)}; what was finished is kept: make room and start again"
+        raise OSError(error.errno, text, str(folder)) from None
+    bad = int(result["problem"].notna().sum())
+    log.info("transformed %d of %d recordings into %s", len(result) - bad, len(result), folder)
+    if bad:
+        log.warning("%d of %d recordings cannot be used: see the column 'problem'", bad, len(result))
+    return result
+
+
+def target(source: str) -> str:
+    """Return the path of the file made from `source`; no two sources share one."""
+    folder, _, name = source.rpartition("/")
+    if not re.fullmatch(r"[^.]+\.wav", name):
+        name += ".wav" if "." in name else "..wav"
+    return f"{folder}/{name}" if folder else name
+
+
+def _sources(metadata: pd.DataFrame) -> list[str]:
+    if "path" not in metadata:
+        raise ValueError(f"metadata: it has no column 'path', only {', '.join(map(str, metadata.columns)) or 'none'}")
+    sources = metadata["path"].tolist()
+    for source in sources:
+        if not isinstance(source, str) or not source or source.startswith("/") or ".." in PurePosixPath(source).parts:
+            raise ValueError(f"metadata: path={source!r}: give paths below the dataset's folder")
+    twice = metadata["path"][metadata["path"].duplicated()]
+    if len(twice):
+        raise ValueError(f"metadata: path={twice.iloc[0]!r} stands in two rows")
+    return sources
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run had begun; nobody else writes here while the lock is held."""
+    for left in folder.rglob(".writing-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _one(
+    work: tuple[str, str | None, str | None, str | None], *, root: Path, folder: Path, settings: Settings
+) -> dict[str, Any]:
+    """Make one file, or find it made, and describe it."""
+    source, scanned, problem, note = work
+    path = folder / target(source)
+    row: dict[str, Any] = dict.fromkeys(MEASURED) | {"problem": problem, "note": note, "source_sha256": scanned}
+    if problem is not None:
+        return row
+    notes = [note] if note else []
+    try:
+        row["source_sha256"] = digest = files.sha256(root / source)
+        if scanned is not None and scanned != digest:
+            notes.append("changed since it was scanned")
+        origin = wav.read_origin(path) if path.exists() else {}
+        if origin.get("source") != digest or origin.get("key") != settings.key:
+            y, rate, remarks = process(*load(root / source), settings)
+            origin = {"source": digest, "key": settings.key, "notes": remarks}
+            with files.atomic(path) as scratch:
+                wav.write(scratch, y, rate, subtype=settings.subtype, origin=origin)
+        found = recording.inspect(path)
+    except recording.RecordingError as error:
+        return row | {"problem": error.problem}
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        return row | {"problem": f"cannot be transformed: {error}"}
+    if found["problem"]:
+        return row | {"problem": f"after the transformation: {found['problem']}"}
+    notes += [remark for remark in (*origin["notes"], found["note"]) if remark]
+    return row | {name: found[name] for name in MEASURED} | {"note": "; ".join(notes) or None}
+
+
+def _table(metadata: pd.DataFrame, sources: list[str], made: list[dict[str, Any]]) -> pd.DataFrame:
+    """Put what is known of the new files into the rows of their sources."""
+    result = metadata.copy()
+    result["path"] = [target(source) for source in sources]
+    result["extension"] = "wav"
+    new = pd.DataFrame(made, index=metadata.index, columns=[*MEASURED, "problem", "note", "source_sha256"])
+    for name, kind in _KINDS.items():
+        result[name] = new[name].astype(metadata[name].dtype if name in metadata else kind)
+    result["source_path"] = pd.Series(sources, index=metadata.index, dtype="str")
+    return result
+
+
+_KINDS = {
+    "duration": "float64", "sample_rate": "Int64", "channels": "Int64", "level": "float64", "sha256": "str",
+    "problem": "str", "note": "str", "source_sha256": "str",
+}  # fmt: skip

@@ -1,0 +1,43 @@
+"""Clusterers with scikit-learn's interface, and what belongs to choosing between them.
+
+Arrays: ``X`` [shape=(n, d)], one row per recording, finite; ``labels_`` [shape=(n,)], integers from 0, -1 for noise.
+``make(name, **params)`` builds a clusterer by name, ``available()`` lists the names, ``register`` adds one's own.
+
+Every clusterer here works on the rows in a canonical order (:mod:`audioclust.clustering.base`), so shuffling the
+recordings permutes the labels and changes nothing else, and two fits with one ``random_state`` agree.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from audioclust.clustering.degenerate import DegenerateClusteringWarning
+from audioclust.clustering.registry import available, make, parameters, register
+
+__all__ = [
+    "GRIDS",
+    "DegenerateClusteringWarning",
+    "GroupScaler",
+    "Prototypes",
+    "available",
+    "estimate_k",
+    "make",
+    "parameters",
+    "register",
+    "search",
+]
+
+_LAZY = {
+    "GRIDS": "grid_search",
+    "GroupScaler": "nuisance",
+    "Prototypes": "prototypes",
+    "estimate_k": "choosing_k",
+    "search": "grid_search",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,85 @@
+"""What the clusterers share: checked input, rows in a canonical order, degenerate results named.
+
+Random starts, ties and border points make most clustering algorithms depend on the order of the rows. Sorting the
+rows by their values first takes that dependence away: the same set of recordings gives the same clusters with the
+same numbers, whatever order a folder was listed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import validate_data
+
+from audioclust.clustering import degenerate
+
+__all__ = ["OrderedClusterer", "canonical_order"]
+
+
+def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the order of the rows by their first value, ties by the second, and so on [shape=(n,)]."""
+    order = np.argsort(X[:, 0], kind="stable")
+    first = X[order, 0]
+    return np.lexsort(X.T[::-1]) if np.any(first[1:] == first[:-1]) else order
+
+
+class OrderedClusterer(ClusterMixin, BaseEstimator):
+    """Base of a clusterer that does not see the order of the rows.
+
+    A subclass writes ``_cluster(X) -> labels`` for float64 rows in canonical order; it may use ``self._order`` (which
+    row of the caller each of these rows is) while it works.
+    """
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Cluster the rows of `X`.
+
+        Parameters
+        ----------
+        X : array-like [shape=(n, d)]
+            One vector per recording; finite, n >= 2.
+        y : ignored
+            There for scikit-learn's interface.
+
+        Returns
+        -------
+        self
+            With ``labels_`` [shape=(n,)].
+
+        Raises
+        ------
+        ValueError
+            When `X` or a parameter cannot be used.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        asked = getattr(self, "n_clusters", None)
+        if asked is not None:
+            check_n_clusters(asked, len(X))
+        self._order = canonical_order(X)
+        labels = np.empty(len(X), dtype=np.intp)
+        labels[self._order] = self._cluster(X[self._order])
+        del self._order
+        self.labels_ = labels
+        findings = degenerate.check(
+            labels, asked, partition_coefficient=getattr(self, "partition_coefficient_", None)
+        )
+        degenerate.warn(findings, type(self).__name__)
+        return self
+
+    def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+        raise NotImplementedError
+
+
+def check_n_clusters(n_clusters: Any, n_samples: int) -> None:
+    """Raise a ``ValueError`` unless 1 <= `n_clusters` <= `n_samples`."""
+    whole = isinstance(n_clusters, (int, np.integer)) and not isinstance(n_clusters, bool)
+    if not whole or not 1 <= n_clusters <= n_samples:
+        raise ValueError(f"n_clusters={n_clusters!r}: give a whole number from 1 to n_samples={n_samples}")
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Raise a ``ValueError`` unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r}: give one of {', '.join(allowed)}")

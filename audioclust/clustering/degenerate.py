@@ -1,0 +1,66 @@
+"""Clusterings that are formally a result and practically none, named.
+
+Degenerate are: everything noise; one cluster; one giant cluster (with the rest crumbs); clusters that were asked for
+and hold nothing; another number of clusters than asked for; a fuzzy partition whose memberships are all equal.
+Internal indices often like such results: the silhouette of one giant cluster with three outliers is high.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["GIANT", "DegenerateClusteringWarning", "check", "warn"]
+
+GIANT = 0.9
+"""Share of the clustered recordings above which a cluster is called giant."""
+
+
+class DegenerateClusteringWarning(UserWarning):
+    """A clustering was found that should not be read as one; the message says why."""
+
+
+def check(labels: ArrayLike, asked: int | None = None, *, partition_coefficient: float | None = None) -> list[str]:
+    """Name what is degenerate about a clustering.
+
+    Parameters
+    ----------
+    labels : array-like of int [shape=(n,)]
+        Cluster of each recording, -1 for noise.
+    asked : int, optional
+        The number of clusters that was asked for.
+    partition_coefficient : float in [1 / asked, 1], optional
+        Of a fuzzy clustering [Bezdek 1981]; needs `asked`.
+
+    Returns
+    -------
+    list of str
+        One sentence per finding; empty when there is none.
+    """
+    labels = np.asarray(labels)
+    findings = []
+    sizes = np.unique(labels[labels != -1], return_counts=True)[1]
+    found = len(sizes)
+    if len(labels) and not found:
+        findings.append("all noise: no recording belongs to a cluster")
+    elif found == 1 and asked != 1 and len(labels) > 1:
+        findings.append(f"one cluster holds all {sizes[0]} clustered recordings")
+    elif found > 1 and sizes.max() > GIANT * sizes.sum():
+        findings.append(f"one giant cluster: {sizes.max()} of {sizes.sum()} clustered recordings")
+    if asked is not None and found != asked:
+        kind = "empty clusters: " if found < asked else ""
+        findings.append(f"{kind}{found} clusters found, {asked} asked for")
+    if partition_coefficient is not None and asked is not None and asked > 1 and partition_coefficient < 1 / asked + 0.01:
+        findings.append(
+            f"fuzzy partition coefficient {partition_coefficient:.3f} is 1/{asked}: all centres coincide and the labels "
+            "are rounding noise; lower m towards 1.05 or reduce the dimensions with PCA"
+        )
+    return findings
+
+
+def warn(findings: list[str], who: str) -> None:
+    """Issue one :class:`DegenerateClusteringWarning` per finding, naming the clusterer `who`."""
+    for finding in findings:
+        warnings.warn(f"{who}: {finding}", DegenerateClusteringWarning, stacklevel=4)

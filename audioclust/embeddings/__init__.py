@@ -1,0 +1,38 @@
+"""Sound -> who: one vector per recording, close for one voice and far for two.
+
+Every encoder takes a list of mono waves as they are and gives unit vectors back, so that a dot product is the cosine.
+Trimming silence and evening out the level are :mod:`audioclust.audio`'s work.
+
+``ecapa``  192-d, ECAPA-TDNN [1]_, the published SpeechBrain weights, downloaded once (83 MB) and checked
+``ge2e``   256-d, the d-vector LSTM [2]_ that the resemblyzer wheel carries: works with no download
+
+References
+----------
+.. [1] Desplanques, Thienpondt, Demuynck: ECAPA-TDNN, Interspeech 2020, arXiv:2005.07143.
+.. [2] Wan, Wang, Papir, Lopez Moreno: Generalized end-to-end loss for speaker verification, ICASSP 2018,
+   arXiv:1710.10467.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audioclust.embeddings.encoder import CheckpointError, Encoder, available, load, register
+    from audioclust.embeddings.mixed import mixed
+    from audioclust.embeddings.vectors import EmbeddingSet, extract
+
+__all__ = ["CheckpointError", "EmbeddingSet", "Encoder", "available", "extract", "load", "mixed", "register"]
+
+_HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "mixed"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module when it is first asked for: torch and pandas take seconds."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'encoder')}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,97 @@
+"""What else a clustering follows: the nuisance audit.
+
+Clusters that were meant to be emotions may be actresses, and clusters of sounds may be loudnesses. The audit is the
+normalised mutual information (arithmetic mean, in [0, 1]; see :mod:`audioclust.evaluation.metrics`) between the clustering
+and every other thing that is known about the recordings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.metrics import normalized_mutual_info_score
+
+from audioclust.evaluation.metrics import singletons
+
+__all__ = ["nuisance"]
+
+_NOT_LABELS = frozenset(
+    ("path", "name", "extension", "duration", "sample_rate", "channels", "level", "sha256", "problem", "note")
+)
+_MEASURED = ("duration", "level")
+
+
+def nuisance(
+    labels: ArrayLike, index: pd.DataFrame, truth_column: str | None = None, *, bins: int = 5
+) -> dict[str, float]:
+    """Measure how much a clustering tells about everything that it is not scored against.
+
+    Parameters
+    ----------
+    labels : array-like of int [shape=(n,)]
+        The clustering; every noise recording (-1) counts as a cluster of its own.
+    index : DataFrame of n rows
+        The metadata of the recordings, in the order of `labels`.
+    truth_column : str, optional
+        The column that the clustering is scored against: left out, and so is any column that only renames it.
+    bins : int >= 2
+        ``duration`` and ``level`` are cut at their quantiles into so many bins of equal counts (fewer where values repeat).
+
+    Returns
+    -------
+    dict of str to float
+        NMI by column: the label columns of `index` (those that are constant or different in every row say nothing and are
+        left out), then ``duration`` and ``level`` where they vary. Rows without a value are left out of its column.
+
+    Raises
+    ------
+    ValueError
+        When lengths differ, the column is not in the table, or `bins` is below 2.
+    """
+    clusters = singletons(labels)
+    if len(clusters) != len(index):
+        raise ValueError(f"index has {len(index)} rows, labels has {len(clusters)}")
+    if truth_column is not None and truth_column not in index:
+        raise ValueError(f"truth_column={truth_column!r}: the table has {', '.join(map(str, index.columns))}")
+    if bins < 2:
+        raise ValueError(f"bins={bins!r}: give at least 2")
+    truth = None if truth_column is None else _codes(index[truth_column])
+    found: dict[str, float] = {}
+    for column in _label_columns(index.columns, truth_column):
+        codes = _codes(index[column])
+        if truth is None or not _same_partition(codes, truth):
+            found[column] = _nmi(clusters, codes)
+    for column in _MEASURED:
+        if column in index and column != truth_column:
+            found[column] = _nmi(clusters, _codes(_quantiles(index[column], bins)))
+    return {column: value for column, value in found.items() if not math.isnan(value)}
+
+
+def _label_columns(columns: Iterable[str], truth_column: str | None) -> list[str]:
+    return [column for column in columns if column not in _NOT_LABELS and column != truth_column]
+
+
+def _codes(values: pd.Series) -> np.ndarray:
+    return pd.factorize(values)[0]
+
+
+def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    pairs = len(set(zip(a.tolist(), b.tolist(), strict=True)))
+    return pairs == len(np.unique(a)) == len(np.unique(b))
+
+
+def _quantiles(values: pd.Series, bins: int) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    return pd.qcut(numbers, bins, labels=False, duplicates="drop") if numbers.notna().any() else numbers
+
+
+def _nmi(clusters: np.ndarray, codes: np.ndarray) -> float:
+    known = codes >= 0
+    kinds = len(np.unique(codes[known]))
+    if kinds < 2 or kinds == np.count_nonzero(known):
+        return math.nan
+    return float(normalized_mutual_info_score(codes[known], clusters[known]))

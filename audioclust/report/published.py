@@ -1,0 +1,176 @@
+"""Figures that others published, as data, to stand beside the ones measured here.
+
+Scores are fractions (NMI .94, not 94 %). A figure that was not published is None. Sources are keys of `SOURCES`;
+a figure that contradicts itself is kept with ``doubtful`` and is never shown as a number to beat.
+
+References
+----------
+Each source's full reference is its text in `SOURCES`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["CAMSAT", "FIGURES", "SOURCES", "U_VECTORS", "Figure", "lookup"]
+
+SOURCES = {
+    "thesis": "C7A7A/audio_clustering_autoencoder, master's thesis and README, 2024: single runs, k = number of labels",
+    "dcec": "Table 4 of doi:10.1186/s13673-018-0148-3 (2018): MNIST, 70 000 digits",
+    "speakers": "Kai-Heng/Exploring-Unlabelled-Speaker-Recognition, 2025: ECAPA-TDNN vectors of AudioMNIST, 60 speakers",
+    "u-vectors": "Ohi et al., Applied Sciences 11(21):10079, 2021: K-Means on 12-d embeddings, against the true speakers",
+    "camsat": "Fathan et al., ICASSP 2024, and osrlpaper/CAMSAT_Clustering: VoxCeleb2-dev, 5 994 speakers; metrics are "
+    "read off plots (+-.01)",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published row.
+
+    Attributes
+    ----------
+    source : str
+        Key of `SOURCES`.
+    dataset : str
+        The catalogue's name of the dataset.
+    label : str
+        The label column it was scored against.
+    n_labels : int
+        The number of distinct labels.
+    feature, algorithm : str
+        In this package's names; ``ae_kmeans`` is K-Means on an autoencoder's embedding.
+    detail : str
+        What the names leave out: image or array vectors, the size of the embedding.
+    nmi, acc, silhouette, davies_bouldin : float or None
+    doubtful : str
+        Why the row cannot be right; empty where nothing is known against it.
+    """
+
+    source: str
+    dataset: str
+    label: str
+    n_labels: int
+    feature: str
+    algorithm: str
+    detail: str = ""
+    nmi: float | None = None
+    acc: float | None = None
+    silhouette: float | None = None
+    davies_bouldin: float | None = None
+    doubtful: str = ""
+
+    @property
+    def network(self) -> bool:
+        """Whether a network was trained on the dataset for this row."""
+        return self.algorithm in {"ae_kmeans", "dcec"}
+
+
+# feature, classical (vectors, algorithm, NMI, ACC), autoencoder (size of the embedding, NMI, ACC); in per cent
+_THESIS = {
+    ("mabds", "label", 9): [
+        ("spectrogram", ("image", "kmeans", 14, 26), (1024, 16, 29)),
+        ("mel", ("image", "fuzzy_cmeans", 12, 21), (128, 15, 25)),
+        ("mfcc", ("array", "fuzzy_cmeans", 12, 28), (128, 8, 19)),
+        ("mfcc_no0", ("array", "fuzzy_cmeans", 11, 26), (1024, 12, 21)),
+        ("chroma", ("array", "kmeans", 6, 18), (128, 8, 21)),
+    ],
+    ("urbansound8k", "label", 10): [
+        ("spectrogram", ("image", "kmeans", 19, 25), (None, 20, 24)),
+        ("mel", ("array", "fuzzy_cmeans", 18, 24), (128, 21, 26)),
+        ("mfcc", ("array", "kmeans", 22, 31), (None, 16, 22)),
+        ("mfcc_no0", ("array", "kmeans", 23, 32), (None, 17, 23)),
+        ("chroma", ("", "", 15, 21), (None, 17, 23)),
+    ],
+    ("tess", "label", 14): [
+        ("spectrogram", ("image", "agglomerative", 86, 80), (128, 96, 90)),
+        ("mel", ("array", "agglomerative", 78, 70), (128, 95, 88)),
+        ("mfcc", ("", "agglomerative", 94, 89), (1024, 63, 61)),
+        ("mfcc_no0", ("", "agglomerative", 93, 88), (128, 79, 74)),
+        ("chroma", ("image", "agglomerative", 53, 44), (128, 91, 21)),
+    ],
+}
+
+_DOUBTFUL = {("tess", "chroma", "ae_kmeans"): "NMI 91 with ACC 21 at k = 14 contradict each other"}
+
+
+def _thesis() -> list[Figure]:
+    rows = []
+    for (dataset, label, n_labels), features in _THESIS.items():
+        for feature, (vectors, algorithm, nmi, acc), (size, deep_nmi, deep_acc) in features:
+            shared = {"source": "thesis", "dataset": dataset, "label": label, "n_labels": n_labels, "feature": feature}
+            rows.append(Figure(**shared, algorithm=algorithm, detail=vectors, nmi=nmi / 100, acc=acc / 100))  # type: ignore[arg-type]
+            detail = f"embedding {size}" if size else ""
+            doubt = _DOUBTFUL.get((dataset, feature, "ae_kmeans"), "")
+            deep = {"algorithm": "ae_kmeans", "detail": detail, "nmi": deep_nmi / 100, "acc": deep_acc / 100}
+            rows.append(Figure(**shared, **deep, doubtful=doubt))  # type: ignore[arg-type]
+    return rows
+
+
+def _digits(algorithm: str, nmi: float | None, acc: float | None, detail: str = "") -> Figure:
+    return Figure("dcec", "mnist", "label", 10, "pixels", algorithm, detail, nmi, acc)
+
+
+def _speakers(algorithm: str, silhouette: float, davies_bouldin: float, detail: str = "") -> Figure:
+    return Figure(
+        "speakers", "audiomnist", "speaker", 60, "ecapa", algorithm, detail,
+        silhouette=silhouette, davies_bouldin=davies_bouldin,
+    )  # fmt: skip
+
+
+FIGURES: tuple[Figure, ...] = (
+    *_thesis(),
+    _digits("kmeans", 0.527, 0.553),
+    _digits("ae_kmeans", 0.669, 0.760, "AEC"),
+    _digits("dcec", 0.885, 0.890),
+    _speakers("hdbscan", 0.510, 0.824),
+    _speakers("kmeans", 0.510, 0.824),
+    _speakers("spectral", 0.510, 0.824, "rbf affinity"),
+    _speakers("spectral", -0.024, 2.614, "nearest neighbours"),
+)
+
+# u-vectors, share of impure segments 0: (set, speakers) -> ACC, NMI, ARI
+U_VECTORS: dict[tuple[str, int], tuple[float, float, float]] = {
+    ("TIMIT", 25): (0.934, 0.979, 0.919),
+    ("TIMIT", 50): (0.924, 0.979, 0.898),
+    ("TIMIT", 100): (0.889, 0.973, 0.847),
+    ("TIMIT", 150): (0.815, 0.955, 0.734),
+    ("LibriSpeech", 25): (0.946, 0.983, 0.935),
+    ("LibriSpeech", 50): (0.951, 0.989, 0.933),
+    ("LibriSpeech", 100): (0.924, 0.984, 0.921),
+    ("LibriSpeech", 146): (0.932, 0.987, 0.916),
+    ("Bengali ASR", 25): (0.909, 0.969, 0.869),
+    ("Bengali ASR", 50): (0.930, 0.983, 0.912),
+    ("Bengali ASR", 100): (0.906, 0.977, 0.871),
+    ("Bengali ASR", 150): (0.885, 0.973, 0.836),
+}
+
+# CAMSAT, pseudo-labels from 10 000 initial clusters: ACC, NMI, AMI, clusters found, best equal error rate
+# (per cent; CAMSAT+InfoNCE has none published)
+CAMSAT: dict[str, tuple[float, float, float, int, float | None]] = {
+    "IMSAT": (0.62, 0.845, 0.76, 9860, 4.003),
+    "CAMSAT": (0.71, 0.885, 0.83, 6200, 2.863),
+    "CAMSAT+InfoNCE": (0.73, 0.90, 0.85, 7700, None),
+}
+
+# Names under which the same recordings also appear.
+_ALIASES = {"musicgenre": "mabds", "garageband": "mabds", "us8k": "urbansound8k", "audiomnistecapa": "audiomnist"}
+
+
+def lookup(dataset: str, label: str) -> list[Figure]:
+    """Return the published rows for a dataset and label column; an empty list where there are none.
+
+    Spelling of the dataset's name (case, ``-``, ``_``) does not matter.
+    """
+    name = re.sub(r"[^a-z0-9]", "", str(dataset).lower())
+    name = _ALIASES.get(name, name)
+    return [figure for figure in FIGURES if figure.dataset == name and _same_label(figure, str(label))]
+
+
+def _same_label(figure: Figure, label: str) -> bool:
+    # Where the folder is the label, catalogues may also name it by what it holds.
+    names = {"label": {"label"}, "speaker": {"label", "speaker"}}
+    if figure.dataset in ("mabds", "urbansound8k", "mnist"):
+        return label in {"label", "class", "genre", "digit"}
+    return label in names[figure.label]

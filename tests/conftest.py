@@ -1,0 +1,29 @@
+"""What every test may use: the optional folder of real recordings, a seeded generator, one thread per process."""
+
+import os
+
+for _library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["AUDIOCLUST_QUIET"] = "1"
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real recordings and golden values; tests on it skip where it is absent."""
+    folder = Path(os.environ.get("AUDIOCLUST_SHARED", ROOT.parent / "shared"))
+    if not (folder / "datasets").is_dir():
+        pytest.skip(f"no real recordings at {folder} (set AUDIOCLUST_SHARED)")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(440)
