@@ -5,13 +5,13 @@ takes such samples and gives new ones. A whole dataset: ``transform(metadata, ro
 be done as asked is appended to the list `notes` where one is given.
 """
 
-from audioclust.audio.denoise import denoise
-from audioclust.audio.filters import lowpass
+from audioclust.audio.dataset import transform
+from audioclust.audio.decode import load
+from audioclust.audio.filters import lowpass, resample
 from audioclust.audio.level import loudness, normalise
-from audioclust.audio.load import load, resample
+from audioclust.audio.noise import denoise
 from audioclust.audio.settings import Settings, process, settings_key
 from audioclust.audio.shape import fit_duration
-from audioclust.audio.transform import transform
 from audioclust.audio.voice import speech, trim_silence
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from audioclust.audio.load import Samples, check_rate
+from audioclust.audio.filters import Samples, check_rate
 
 __all__ = ["LEVELS", "fit_full_scale", "loudness", "normalise"]
 

@@ -19,10 +19,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from audioclust import files
-from audioclust.audio.denoise import NOISES, denoise
-from audioclust.audio.filters import lowpass
+from audioclust.audio.filters import Samples, check_rate, lowpass, resample
 from audioclust.audio.level import LEVELS, fit_full_scale, normalise
-from audioclust.audio.load import Samples, check_rate, resample
+from audioclust.audio.noise import NOISES, denoise
 from audioclust.audio.shape import FITS, fit_duration
 from audioclust.audio.voice import VOICE_MODES, trim_silence
 

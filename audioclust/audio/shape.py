@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from audioclust.audio.load import Samples, check_rate
+from audioclust.audio.filters import Samples, check_rate
 
 __all__ = ["FITS", "fit_duration"]
 

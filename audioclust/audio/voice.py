@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
-from audioclust.audio.load import Samples, resample
+from audioclust.audio.filters import Samples, resample
 
 __all__ = ["VOICE_MODES", "speech", "trim_silence"]
 
@@ -126,7 +127,7 @@ def trim_silence(
     if mode == "ends":
         return y[stretches[0][0] : stretches[-1][1]]
     pieces = [y[start:end].copy() for start, end in stretches]
-    for before, after in zip(pieces[:-1], pieces[1:], strict=True):
+    for before, after in pairwise(pieces):
         length = min(round(FADE * sample_rate), len(before), len(after))
         rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(1, length))).astype(np.float32)
         before[len(before) - length :] *= rise[::-1]

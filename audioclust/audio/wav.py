@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from audioclust.audio.load import Samples
+from audioclust.audio.filters import Samples
 
 __all__ = ["read_origin", "to_pcm16", "write"]
 
@@ -46,7 +46,7 @@ def write(path: Path, y: Samples, sample_rate: int, *, subtype: str, origin: dic
     if kind == 3:
         chunks += _chunk(b"fact", struct.pack("<I", len(y)))
     chunks += _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", comment))
-    with open(path, "wb") as handle:
+    with path.open("wb") as handle:
         handle.write(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks) + 8 + stored.nbytes, b"WAVE") + chunks)
         handle.write(struct.pack("<4sI", b"data", stored.nbytes))
         handle.write(stored.tobytes())

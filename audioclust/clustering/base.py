@@ -53,18 +53,20 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
         ValueError
             When `X` or a parameter cannot be used.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         asked = getattr(self, "n_clusters", None)
         if asked is not None:
-            check_n_clusters(asked, len(X))
-        self._order = canonical_order(X)
-        labels = np.empty(len(X), dtype=np.intp)
-        labels[self._order] = self._cluster(X[self._order])
+            check_n_clusters(asked, len(rows))
+        self._order = canonical_order(rows)
+        rows = rows[self._order]
+        labels = np.empty(len(rows), dtype=np.intp)
+        labels[self._order] = self._cluster(rows)
         del self._order
         self.labels_ = labels
-        findings = degenerate.check(
-            labels, asked, partition_coefficient=getattr(self, "partition_coefficient_", None)
-        )
+        findings = degenerate.check(labels, asked, partition_coefficient=getattr(self, "partition_coefficient_", None))
+        distinct = 1 + np.count_nonzero(np.any(rows[1:] != rows[:-1], axis=1))
+        if asked is not None and distinct < asked:
+            findings.append(f"{distinct} distinct recordings, {asked} clusters asked for")
         degenerate.warn(findings, type(self).__name__)
         return self
 

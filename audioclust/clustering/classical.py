@@ -1,6 +1,7 @@
 """K-Means, agglomerative clustering and DBSCAN, as scikit-learn computes them, on rows in canonical order.
 
-``X`` [shape=(n, d)], ``labels_`` [shape=(n,)]; DBSCAN's -1 is noise. Scale the columns first: all three measure distances.
+``X`` [shape=(n, d)], ``labels_`` [shape=(n,)]; DBSCAN's -1 is noise. Scale the columns first: all three measure
+distances.
 
 References
 ----------
@@ -128,9 +129,8 @@ class Agglomerative(OrderedClusterer):
         if self.linkage == "ward" and self.metric != "euclidean":
             raise ValueError(f"metric={self.metric!r}: linkage 'ward' needs 'euclidean'")
         if (self.n_clusters is None) == (self.distance_threshold is None):
-            raise ValueError(
-                f"n_clusters={self.n_clusters!r}, distance_threshold={self.distance_threshold!r}: give one, the other None"
-            )
+            given = f"n_clusters={self.n_clusters!r}, distance_threshold={self.distance_threshold!r}"
+            raise ValueError(f"{given}: give one, the other None")
         if self.metric == "cosine" and not X.any(axis=1).all():
             raise ValueError("X has rows of zeros, whose cosine distance is undefined")
         model = cluster.AgglomerativeClustering(

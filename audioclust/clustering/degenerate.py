@@ -52,10 +52,11 @@ def check(labels: ArrayLike, asked: int | None = None, *, partition_coefficient:
     if asked is not None and found != asked:
         kind = "empty clusters: " if found < asked else ""
         findings.append(f"{kind}{found} clusters found, {asked} asked for")
-    if partition_coefficient is not None and asked is not None and asked > 1 and partition_coefficient < 1 / asked + 0.01:
+    least = None if asked is None or asked < 2 or partition_coefficient is None else 1 / asked
+    if partition_coefficient is not None and least is not None and partition_coefficient < least + 0.01:
         findings.append(
-            f"fuzzy partition coefficient {partition_coefficient:.3f} is 1/{asked}: all centres coincide and the labels "
-            "are rounding noise; lower m towards 1.05 or reduce the dimensions with PCA"
+            f"fuzzy partition coefficient {partition_coefficient:.3f} is 1/{asked}: all centres coincide and the "
+            "labels are rounding noise; lower m towards 1.05 or reduce the dimensions with PCA"
         )
     return findings
 

@@ -93,10 +93,11 @@ class FuzzyCMeans(OrderedClusterer):
             raise ValueError(f"m={self.m!r}: give a fuzzifier above 1 (1.05 to 1.5 for audio features)")
         if self.n_init < 1 or self.max_iter < 1 or not self.tol > 0:
             raise ValueError(
-                f"n_init={self.n_init!r}, max_iter={self.max_iter!r}, tol={self.tol!r}: give n_init >= 1, max_iter >= 1, tol > 0"
+                f"n_init={self.n_init!r}, max_iter={self.max_iter!r}, tol={self.tol!r}: "
+                "give n_init >= 1, max_iter >= 1, tol > 0"
             )
-        starts = self._starts(X)
-        objective, memberships, centres, turns = min((self._descend(X, start) for start in starts), key=lambda run: run[0])
+        runs = (self._descend(X, start) for start in self._starts(X))
+        objective, memberships, centres, turns = min(runs, key=lambda run: run[0])
         self.objective_, self.cluster_centers_, self.n_iter_ = objective, centres, turns
         self.partition_coefficient_ = float(np.mean(np.sum(memberships**2, axis=1)))
         self.partition_entropy_ = float(-np.mean(np.sum(memberships * np.log(np.maximum(memberships, _EPS)), axis=1)))
@@ -108,9 +109,10 @@ class FuzzyCMeans(OrderedClusterer):
         """Return the memberships to start from."""
         if not isinstance(self.init, str):
             start = np.asarray(self.init, dtype=np.float64)
-            if start.shape != (len(X), self.n_clusters) or not np.all(start >= 0):
+            wanted = (len(X), self.n_clusters)
+            if start.shape != wanted or not np.all(start >= 0):
                 raise ValueError(
-                    f"init of shape {start.shape}: give memberships >= 0 of shape (n, n_clusters) = {(len(X), self.n_clusters)}"
+                    f"init of shape {start.shape}: give memberships >= 0 of shape (n, n_clusters) = {wanted}"
                 )
             return [start[self._order]]
         check_choice("init", self.init, ("k-means++", "random"))
@@ -123,8 +125,9 @@ class FuzzyCMeans(OrderedClusterer):
     def _descend(
         self, X: NDArray[np.float64], memberships: NDArray[np.float64]
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64], int]:
-        turn = 0
-        for turn in range(1, self.max_iter + 1):
+        turns = 0
+        while turns < self.max_iter:
+            turns += 1
             before = np.maximum(memberships / memberships.sum(axis=1, keepdims=True), _EPS)
             weights = before**self.m
             centres = weights.T @ X / weights.sum(axis=0)[:, None]
@@ -133,7 +136,7 @@ class FuzzyCMeans(OrderedClusterer):
             memberships = _memberships(distances, self.m)
             if np.linalg.norm(memberships - before) < self.tol:
                 break
-        return objective, memberships, centres, turn
+        return objective, memberships, centres, turns
 
     def predict_memberships(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the memberships of new recordings [shape=(n, c)] in the fitted clusters."""

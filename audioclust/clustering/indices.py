@@ -75,18 +75,18 @@ def silhouette_samples(
     """
     if metric not in ("euclidean", "cosine"):
         raise ValueError(f"metric={metric!r}: give one of euclidean, cosine")
-    X = np.asarray(X, dtype=np.float64)
+    rows = np.asarray(X, dtype=np.float64)
     clusters, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    if not 2 <= len(clusters) < len(X):
-        return np.full(len(X), math.nan)
-    sums = _cosine_sums(X, codes, len(clusters)) if metric == "cosine" else _euclidean_sums(X, codes, len(clusters))
-    rows = np.arange(len(X))
-    own = sums[rows, codes] / np.maximum(sizes[codes] - 1, 1)
+    if not 2 <= len(clusters) < len(rows):
+        return np.full(len(rows), math.nan)
+    sums = (_cosine_sums if metric == "cosine" else _euclidean_sums)(rows, codes, len(clusters))
+    each = np.arange(len(rows))
+    own = sums[each, codes] / np.maximum(sizes[codes] - 1, 1)
     means = sums / sizes
-    means[rows, codes] = np.inf
+    means[each, codes] = np.inf
     nearest = means.min(axis=1)
     largest = np.maximum(own, nearest)
-    values = np.divide(nearest - own, largest, out=np.zeros(len(X)), where=largest > 0)
+    values = np.divide(nearest - own, largest, out=np.zeros(len(rows)), where=largest > 0)
     values[sizes[codes] == 1] = 0.0
     return values
 
@@ -108,7 +108,7 @@ def calinski_harabasz(X: NDArray[np.floating], labels: NDArray[np.integer]) -> f
 
 
 def _defined(X: NDArray[np.floating], labels: NDArray[np.integer]) -> bool:
-    return 2 <= len(np.unique(labels)) < len(X) and bool(np.any(X != X[0]))
+    return 2 <= len(np.unique(labels)) < len(X) and bool(np.any(X[0] != X))
 
 
 def _euclidean_sums(X: NDArray[np.float64], codes: NDArray[np.intp], n_clusters: int) -> NDArray[np.float64]:
@@ -132,7 +132,7 @@ def _euclidean_sums(X: NDArray[np.float64], codes: NDArray[np.intp], n_clusters:
 
 
 def _cosine_sums(X: NDArray[np.float64], codes: NDArray[np.intp], n_clusters: int) -> NDArray[np.float64]:
-    """Sum of the cosine distances of every row to the rows of every cluster [shape=(n, n_clusters)], itself left out."""
+    """Sum of the cosine distances of every row to the other rows of every cluster [shape=(n, n_clusters)]."""
     norms = np.linalg.norm(X, axis=1, keepdims=True)
     units = np.divide(X, norms, out=np.zeros_like(X), where=norms > 0)
     totals = np.zeros((n_clusters, X.shape[1]))

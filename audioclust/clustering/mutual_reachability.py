@@ -257,9 +257,11 @@ def _scan(squared, reach, order, weights, margin, found, counts):
     half = (n + 1) // 2
     for pair in prange(half):
         for side in range(2):  # a long row and a short one together: equal work for each thread
-            i = pair if side == 0 else n - 1 - pair
-            if side == 1 and i == pair:
-                continue
+            i = np.int64(pair)
+            if side == 1:
+                i = n - 1 - i
+                if i < half:
+                    continue
             u = order[i]
             own = reach[u]
             row = squared[u]

@@ -37,8 +37,8 @@ def register(name: str, target: str | Callable[..., Any]) -> None:
     name : str
         A new name.
     target : str or class
-        A class with scikit-learn's clusterer interface (``fit``, ``fit_predict``, ``labels_``, ``get_params``), or where
-        to import it from: ``"package.module:Class"``.
+        A class with scikit-learn's clusterer interface (``fit``, ``fit_predict``, ``labels_``, ``get_params``), or
+        where to import it from: ``"package.module:Class"``.
 
     Raises
     ------

@@ -50,8 +50,8 @@ class Spectral(OrderedClusterer):
     n_neighbors : int >= 1
         Neighbours of a recording in the graph, itself not counted; at most n - 1 are used.
     gamma : float > 0, "auto" or "local"
-        Width of the rbf affinity: "auto" is ``1 / (2 median(d)^2)``, the median heuristic; "local" scales each pair by the
-        two recordings' distances to their seventh neighbours [3]_.
+        Width of the rbf affinity: "auto" is ``1 / (2 median(d)^2)``, the median heuristic; "local" scales each pair by
+        the two recordings' distances to their seventh neighbours [3]_.
     n_init : int >= 1
         Starts of the K-Means at the end.
     random_state : int, RandomState or None
@@ -116,7 +116,7 @@ class Spectral(OrderedClusterer):
 
 
 def median_gamma(X: NDArray[np.float64]) -> float:
-    """Return ``1 / (2 median(d)^2)`` over the distances d of all pairs, of 2 000 rows evenly spread if there are more."""
+    """Return ``1 / (2 median(d)^2)`` over the distances d of all pairs (of 2 000 rows, if there are more)."""
     rows = X if len(X) <= 2000 else X[np.linspace(0, len(X) - 1, 2000).astype(int)]
     median = float(np.median(pdist(rows)))
     return 1 / (2 * median**2) if median > 0 else 1.0
@@ -153,11 +153,12 @@ def connect(graph: sparse.spmatrix, X: NDArray[np.float64]) -> tuple[sparse.csr_
             block[components[rows][:, None] == components] = np.inf
             columns = block.argmin(axis=1)
             lengths = block[np.arange(len(block)), columns]
-            for row in np.lexsort((rows, lengths)):
-                component = components[rows[row]]
-                if lengths[row] < nearest[component]:
-                    nearest[component] = lengths[row]
-                    edges[component] = rows[row], columns[row]
+            by_length = np.argsort(lengths, kind="stable")
+            present, first = np.unique(components[rows[by_length]], return_index=True)
+            best = by_length[first]
+            better = lengths[best] < nearest[present]
+            nearest[present[better]] = lengths[best[better]]
+            edges[present[better]] = np.column_stack((rows[best[better]], columns[best[better]]))
         ends = np.concatenate([edges, edges[:, ::-1]])
         extra = sparse.csr_matrix((np.full(len(ends), weight), (ends[:, 0], ends[:, 1])), shape=graph.shape)
         extra.data = np.full(extra.nnz, weight)  # an edge chosen from both sides counts once
@@ -167,7 +168,8 @@ def connect(graph: sparse.spmatrix, X: NDArray[np.float64]) -> tuple[sparse.csr_
 
 
 def embed(affinity: Any, n_components: int, *, random_state: Any = None) -> NDArray[np.float64]:
-    """Embed the rows of a connected graph by the leading eigenvectors of ``D^-1/2 A D^-1/2``, rows scaled to unit length.
+    """Embed the rows of a connected graph by the leading eigenvectors of ``D^-1/2 A D^-1/2``, rows scaled to unit
+    length.
 
     Parameters
     ----------

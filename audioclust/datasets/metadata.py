@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 from audioclust import files, parallel, recording
-from audioclust.datasets import catalogue
+from audioclust.datasets.catalogue import module, of_rule
 
 __all__ = ["label_columns", "save", "scan", "summary"]
 
@@ -188,10 +188,10 @@ def _rule(rule: Rule | ModuleType | str | None) -> tuple[list[str], Rule]:
     if rule is None:
         return [], lambda path: {}
     if isinstance(rule, str):
-        rule = catalogue.module(rule)
+        rule = module(rule)
     if isinstance(rule, ModuleType):
         return list(rule.LABELS), rule.columns
-    names = getattr(catalogue.of_rule(rule), "LABELS", {})
+    names = getattr(of_rule(rule), "LABELS", {})
     return list(names), rule
 
 
@@ -228,7 +228,7 @@ _BYTES = ("utf-8", "surrogateescape")
 
 def _is_recording(name: str) -> bool:
     hidden = name.startswith(".") and name.count(".") > 1  # "._take.wav" is, ".wav" merely has no stem
-    return recording.extension(name) in recording.EXTENSIONS and not hidden and "." in name
+    return recording.extension(name) in recording.EXTENSIONS and not hidden
 
 
 def _describe(path: str) -> dict[str, str | None]:

@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-A clustering is ``labels`` [shape=(n,)]: integers from 0, -1 for noise (or any strings, none of which is noise). The truth
-is ``truth`` [shape=(n,)]: strings or numbers; a missing value (None, NaN) leaves the recording out of every label-based
-score. ``X`` [shape=(n, d)] holds the vectors that the internal scores are measured on.
+A clustering is ``labels`` [shape=(n,)]: integers from 0, -1 for noise (or any strings, none of which is noise). The
+truth is ``truth`` [shape=(n,)]: strings or numbers; a missing value (None, NaN) leaves the recording out of every
+label-based score. ``X`` [shape=(n, d)] holds the vectors that the internal scores are measured on.
 
 Noise: the plain label-based scores count every noise recording as a cluster of its own, so calling a recording noise
 never pays; the same scores named ``*_clustered`` leave noise out, and ``coverage`` says how much that was.
@@ -23,8 +23,8 @@ Metrics
 * ``silhouette``, ``silhouette_cosine``, ``davies_bouldin``, ``calinski_harabasz``: on the recordings that are not
   noise, see :mod:`audioclust.clustering.indices`
 
-Where the labelled recordings all have one label there is nothing to find: ``nmi``, ``ari``, ``ami``, ``homogeneity`` and
-``completeness`` are undefined.
+Where the labelled recordings all have one label there is nothing to find: ``nmi``, ``ari``, ``ami``, ``homogeneity``
+and ``completeness`` are undefined.
 
 References
 ----------
@@ -153,9 +153,7 @@ def _singletons(codes: NDArray[np.intp], noise: NDArray[np.bool_]) -> NDArray[np
     return codes
 
 
-def _label_scores(
-    codes: NDArray[np.intp], noise: NDArray[np.bool_], classes: NDArray[np.intp]
-) -> dict[str, float]:
+def _label_scores(codes: NDArray[np.intp], noise: NDArray[np.bool_], classes: NDArray[np.intp]) -> dict[str, float]:
     scores = dict.fromkeys(LABEL_SCORES, math.nan)
     if not len(codes):
         return scores
@@ -201,8 +199,9 @@ def _codes(labels: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError("labels must be whole numbers (-1 for noise) or strings") from None
-    if not np.array_equal(numbers, np.round(numbers)) or numbers.min() < -1:
-        raise ValueError(f"labels must be whole numbers from -1; found {numbers[numbers != np.round(numbers)][:1] or numbers.min()}")
+    wrong = (numbers != np.round(numbers)) | (numbers < -1)
+    if wrong.any():
+        raise ValueError(f"labels must be whole numbers from -1; found {numbers[wrong][0]:g}")
     noise = numbers == -1
     return np.unique(numbers, return_inverse=True)[1].astype(np.intp), noise
 
@@ -213,7 +212,8 @@ def _plain(value: Any) -> Any:
 
 
 def _one_dimensional(values: Any, name: str, length: int | None = None) -> NDArray[Any]:
-    array = np.asarray(values)
+    # numpy would make strings of a list of strings and missing values
+    array = np.asarray(values, dtype=object if isinstance(values, (list, tuple)) else None)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional; its shape is {array.shape}")
     if length is not None and len(array) != length:

@@ -1,8 +1,8 @@
 """What else a clustering follows: the nuisance audit.
 
 Clusters that were meant to be emotions may be actresses, and clusters of sounds may be loudnesses. The audit is the
-normalised mutual information (arithmetic mean, in [0, 1]; see :mod:`audioclust.evaluation.metrics`) between the clustering
-and every other thing that is known about the recordings.
+normalised mutual information (arithmetic mean, in [0, 1]; see :mod:`audioclust.evaluation.metrics`) between the
+clustering and every other thing that is known about the recordings.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ def nuisance(
     truth_column : str, optional
         The column that the clustering is scored against: left out, and so is any column that only renames it.
     bins : int >= 2
-        ``duration`` and ``level`` are cut at their quantiles into so many bins of equal counts (fewer where values repeat).
+        ``duration`` and ``level`` are cut at their quantiles into so many bins of equal counts (fewer where values
+        repeat).
 
     Returns
     -------
     dict of str to float
-        NMI by column: the label columns of `index` (those that are constant or different in every row say nothing and are
-        left out), then ``duration`` and ``level`` where they vary. Rows without a value are left out of its column.
+        NMI by column: the label columns of `index` (those that are constant or different in every row say nothing and
+        are left out), then ``duration`` and ``level`` where they vary. Rows without a value are left out of its column.
 
     Raises
     ------
@@ -85,8 +86,12 @@ def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _quantiles(values: pd.Series, bins: int) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
-    return pd.qcut(numbers, bins, labels=False, duplicates="drop") if numbers.notna().any() else numbers
+    """Return the bin of each value, of equal counts as far as ties allow; missing and infinite values stay missing."""
+    numbers = pd.to_numeric(values, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+    if numbers.isna().all():
+        return numbers
+    edges = np.unique(numbers.quantile(np.arange(1, bins) / bins))
+    return pd.Series(np.searchsorted(edges, numbers, side="right"), numbers.index).where(numbers.notna())
 
 
 def _nmi(clusters: np.ndarray, codes: np.ndarray) -> float:

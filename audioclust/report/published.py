@@ -18,8 +18,8 @@ __all__ = ["CAMSAT", "FIGURES", "SOURCES", "U_VECTORS", "Figure", "lookup"]
 SOURCES = {
     "thesis": "C7A7A/audio_clustering_autoencoder, master's thesis and README, 2024: single runs, k = number of labels",
     "dcec": "Table 4 of doi:10.1186/s13673-018-0148-3 (2018): MNIST, 70 000 digits",
-    "speakers": "Kai-Heng/Exploring-Unlabelled-Speaker-Recognition, 2025: ECAPA-TDNN vectors of AudioMNIST, 60 speakers",
-    "u-vectors": "Ohi et al., Applied Sciences 11(21):10079, 2021: K-Means on 12-d embeddings, against the true speakers",
+    "speakers": "Kai-Heng/Exploring-Unlabelled-Speaker-Recognition, 2025: ECAPA-TDNN vectors of AudioMNIST",
+    "u-vectors": "Ohi et al., Applied Sciences 11(21):10079, 2021: K-Means on 12-d embeddings, true speakers",
     "camsat": "Fathan et al., ICASSP 2024, and osrlpaper/CAMSAT_Clustering: VoxCeleb2-dev, 5 994 speakers; metrics are "
     "read off plots (+-.01)",
 }
@@ -68,7 +68,7 @@ class Figure:
 
 
 # feature, classical (vectors, algorithm, NMI, ACC), autoencoder (size of the embedding, NMI, ACC); in per cent
-_THESIS = {
+_THESIS: dict[tuple[str, str, int], list[tuple[str, tuple[str, str, int, int], tuple[int | None, int, int]]]] = {
     ("mabds", "label", 9): [
         ("spectrogram", ("image", "kmeans", 14, 26), (1024, 16, 29)),
         ("mel", ("image", "fuzzy_cmeans", 12, 21), (128, 15, 25)),
@@ -99,12 +99,11 @@ def _thesis() -> list[Figure]:
     rows = []
     for (dataset, label, n_labels), features in _THESIS.items():
         for feature, (vectors, algorithm, nmi, acc), (size, deep_nmi, deep_acc) in features:
-            shared = {"source": "thesis", "dataset": dataset, "label": label, "n_labels": n_labels, "feature": feature}
-            rows.append(Figure(**shared, algorithm=algorithm, detail=vectors, nmi=nmi / 100, acc=acc / 100))  # type: ignore[arg-type]
+            where = ("thesis", dataset, label, n_labels, feature)
+            rows.append(Figure(*where, algorithm, vectors, nmi / 100, acc / 100))
             detail = f"embedding {size}" if size else ""
             doubt = _DOUBTFUL.get((dataset, feature, "ae_kmeans"), "")
-            deep = {"algorithm": "ae_kmeans", "detail": detail, "nmi": deep_nmi / 100, "acc": deep_acc / 100}
-            rows.append(Figure(**shared, **deep, doubtful=doubt))  # type: ignore[arg-type]
+            rows.append(Figure(*where, "ae_kmeans", detail, deep_nmi / 100, deep_acc / 100, doubtful=doubt))
     return rows
 
 

@@ -61,6 +61,7 @@ class Table:
     notes: Sequence[str] = ()
 
     DECIMALS = 3
+    LONG = 40
 
     def __post_init__(self) -> None:
         self.values = self.values.reset_index(drop=True)
@@ -116,9 +117,7 @@ class Table:
         return spans
 
     def _numeric(self, column: Any) -> bool:
-        return pd.api.types.is_numeric_dtype(self.values[column]) or bool(
-            self.values[column].map(lambda value: _is_number(value) or _missing(value)).all() and len(self.values)
-        )
+        return any(_is_number(value) and not _missing(value) for value in self.values[column])
 
     # Formats -------------------------------------------------------------------------------------------------------
 
@@ -144,13 +143,18 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def to_latex(self) -> str:
-        """Return a ``table`` for LaTeX; it needs the packages booktabs and graphicx (for wide tables)."""
+        """Return a ``table`` (over `LONG` rows a ``longtable``); it needs booktabs, graphicx and longtable."""
         columns = list(self.values.columns)
         spec = "".join("r" if self._numeric(column) else "l" for column in columns)
-        lines = ["\\begin{table}", "\\centering", f"\\caption{{{escape_latex(self._caption())}}}"]
-        wide = len(columns) > 7
-        lines += ["\\small"] + (["\\resizebox{\\textwidth}{!}{%"] if wide else [])
-        lines += [f"\\begin{{tabular}}{{{spec}}}", "\\toprule"]
+        caption = f"\\caption{{{escape_latex(self._caption())}}}"
+        long, wide = len(self.values) > self.LONG, len(columns) > 7
+        if long:
+            lines = ["\\begingroup\\scriptsize\\setlength{\\tabcolsep}{2pt}", f"\\begin{{longtable}}{{{spec}}}"]
+            lines += [f"{caption} \\\\", "\\toprule"]
+        else:
+            lines = ["\\begin{table}", "\\centering", caption, "\\small"]
+            lines += ["\\resizebox{\\textwidth}{!}{%"] if wide else []
+            lines += [f"\\begin{{tabular}}{{{spec}}}", "\\toprule"]
         if self._grouped:
             start, spans, rules = 1, [], []
             for group, width in self._groups():
@@ -160,6 +164,7 @@ class Table:
                 start += width
             lines += [" & ".join(spans) + " \\\\", " ".join(rules)]
         lines += [" & ".join(escape_latex(name) for _, name in self._heads()) + " \\\\", "\\midrule"]
+        lines += ["\\endhead"] if long else []
         for row in range(len(self.values)):
             cells = []
             for column in columns:
@@ -169,9 +174,9 @@ class Table:
                 cells.append(cell + (f" $\\pm$ {deviation}" if deviation else ""))
             # A row that starts with "[" would be read as an argument of the \\ before it.
             lines.append("{}" + " & ".join(cells) + " \\\\")
-        lines += ["\\bottomrule", "\\end{tabular}" + ("%\n}" if wide else "")]
+        lines += ["\\bottomrule", "\\end{longtable}" if long else "\\end{tabular}" + ("%\n}" if wide else "")]
         lines += [f"\\par\\smallskip\\footnotesize {escape_latex(note)}" for note in self.notes]
-        return "\n".join([*lines, "\\end{table}"]) + "\n"
+        return "\n".join([*lines, "\\endgroup" if long else "\\end{table}"]) + "\n"
 
     def to_frame(self) -> pd.DataFrame:
         """Return plain columns for further work: every value unscaled, each deviation as "NAME std" beside it."""
@@ -292,7 +297,8 @@ def escape_markdown(text: str) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "^": r"\textasciicircum{}",
     "_": r"\_", "~": r"\textasciitilde{}", "%": r"\%", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': r"\textquotedbl{}", "±": r"$\pm$", "–": "--", "−": "$-$", "∞": r"$\infty$", "…": r"\ldots{}",
+    '"': r"\char34{}", "·": r"$\cdot$",
+    "±": r"$\pm$", "–": "--", "−": "$-$", "∞": r"$\infty$", "…": r"\ldots{}",
 }  # fmt: skip
 
 

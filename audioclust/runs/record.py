@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from audioclust import clustering, evaluation, files
+from audioclust.clustering import indices
 from audioclust.parameters import Parameters
 from audioclust.project import Project, versions
 
@@ -103,7 +103,7 @@ class Run:
         estimate: int | None = None
         for name in algorithms:
             given = dict((params or {}).get(name, {}))
-            takes = set(signature(_estimator_class(name).__init__).parameters)
+            takes = clustering.parameters(name.partition(":")[0])
             wanted: dict[int | None, list[str]] = {}
             for column in labels:
                 asked = None
@@ -187,7 +187,7 @@ class Run:
                 "path": index["path"].to_numpy(),
                 "truth": index[label].to_numpy() if label in index else None,
                 "cluster": np.asarray(labels, dtype=np.int64),
-                "silhouette": evaluation.silhouettes(X, labels),
+                "silhouette": _silhouettes(X, np.asarray(labels)),
                 "probability": np.nan if probability is None else probability,
                 "feature": feature,
                 "vectors": vectors,
@@ -284,9 +284,13 @@ def data_digest(project: Project, dataset: str) -> str | None:
     return files.digest(text.to_dict("list"))
 
 
+def _silhouettes(X: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Silhouette of every recording; NaN for noise."""
+    values = np.full(len(X), np.nan)
+    kept = labels != -1
+    values[kept] = indices.silhouette_samples(np.asarray(X, dtype=np.float64)[kept], labels[kept])
+    return values
+
+
 def _distinct(index: pd.DataFrame, column: str) -> int:
     return int(index[column].nunique()) if column in index else 0
-
-
-def _estimator_class(name: str) -> type:
-    return type(clustering.make(name.partition(":")[0]))

@@ -24,7 +24,7 @@ import pandas as pd
 
 from audioclust import files, parallel, recording
 from audioclust.audio import wav
-from audioclust.audio.load import load
+from audioclust.audio.decode import load
 from audioclust.audio.settings import STEPS, Settings, process
 
 __all__ = ["transform"]
@@ -57,10 +57,11 @@ def transform(
     Returns
     -------
     pd.DataFrame
-        The rows of `metadata` in their order. ``path`` is relative to ``out/KEY`` (:func:`audioclust.audio.settings_key`
-        gives KEY), ``duration``, ``sample_rate``, ``channels``, ``level``, ``sha256`` are those of the new file, null
-        where there is none; ``problem`` says why. ``note`` adds what could not be done as asked; ``source_path`` and
-        ``source_sha256`` name the recording it was made from. Other columns stay as they were.
+        The rows of `metadata` in their order. ``path`` is relative to ``out/KEY``, KEY being what
+        :func:`audioclust.audio.settings_key` gives. ``duration``, ``sample_rate``, ``channels``, ``level`` and
+        ``sha256`` are those of the new file, null where there is none; ``problem`` says why. ``note`` adds what could
+        not be done as asked; ``source_path`` and ``source_sha256`` name the recording it was made from. Other columns
+        stay as they were.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def _sources(metadata: pd.DataFrame) -> list[str]:
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed run had begun; nobody else writes here while the lock is held."""
-    for left in folder.rglob(".writing-*"):
+    for left in list(folder.rglob(".writing-*")):
         shutil.rmtree(left, ignore_errors=True)
 
 
@@ -162,13 +163,14 @@ def _one(
 def _table(metadata: pd.DataFrame, sources: list[str], made: list[dict[str, Any]]) -> pd.DataFrame:
     """Put what is known of the new files into the rows of their sources."""
     result = metadata.copy()
+    result.attrs = {}  # what the scan knew of the sources' files
     result["path"] = [target(source) for source in sources]
     result["extension"] = "wav"
-    new = pd.DataFrame(made, index=metadata.index, columns=[*MEASURED, "problem", "note", "source_sha256"])
-    for name, kind in _KINDS.items():
-        result[name] = new[name].astype(metadata[name].dtype if name in metadata else kind)
-    result["source_path"] = pd.Series(sources, index=metadata.index, dtype="str")
-    return result
+    new = pd.DataFrame(made, index=metadata.index, columns=list(_KINDS))
+    for name in _KINDS:
+        result[name] = new[name]
+    result["source_path"] = sources
+    return result.astype(_KINDS | {"path": "str", "extension": "str", "source_path": "str"})
 
 
 _KINDS = {

@@ -1,0 +1,25 @@
+"""Networks that learn the vectors they cluster: a convolutional autoencoder, and DCEC.
+
+scikit-learn's interface outside, pytorch-lightning inside; images come from `audioclust.features`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audioclust.deep.autoencoder import ConvAutoencoder
+    from audioclust.deep.collapse import ClusterCollapseWarning
+    from audioclust.deep.dcec import DCEC
+
+__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder"]
+
+_HOMES = {"ConvAutoencoder": "autoencoder", "ClusterCollapseWarning": "collapse", "DCEC": "dcec"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only when a network is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,280 @@
+"""A convolutional autoencoder with scikit-learn's interface, and the clustering of what it learns.
+
+It learns to rebuild images (n, height, width) from an embedding (n, latent_size). With `n_clusters` it also clusters
+the embedding, by K-Means or by the N2D head.
+
+References
+----------
+X. Guo, X. Liu, E. Zhu, J. Yin: Deep Clustering with Convolutional Autoencoders, ICONIP 2017.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClusterMixin
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.validation import check_is_fitted
+
+from audioclust import files
+from audioclust.deep import base, heads, training
+from audioclust.deep.data import Scaling, canonical, check_images, order
+from audioclust.deep.networks import ConvNetwork
+
+__all__ = ["ConvAutoencoder"]
+
+logger = logging.getLogger(__name__)
+
+
+class _Reconstruction(training.ImageModule):
+    """Passes over all images in a new order each time, the last batch as small as it comes."""
+
+    def indices(self, step: int) -> torch.Tensor:
+        visits = order(len(self.images), self.seed, self.current_epoch)
+        return visits[step * self.batch_size : (step + 1) * self.batch_size]
+
+
+class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
+    """Convolutional autoencoder.
+
+    Parameters
+    ----------
+    latent_size : int
+        Length of the embedding.
+    activation : {"relu", "gelu", "elu", "leaky_relu"}
+        Of every layer but the embedding and the output.
+    channels : tuple of 3 int
+        Filters of the three convolutions.
+    epochs : int
+        Passes over the images.
+    batch_size : int
+        Images per step.
+    learning_rate : float
+        Of Adam.
+    scale : {"range", "standard"}
+        How pixels are scaled, with one offset and gain for the whole data set: to 0..1, or to mean 0 and variance 1.
+    shift, time_mask, frequency_mask : float in [0, 0.5]
+        Augmentation of the training images as shares of a side, see `data.Augmentation`.
+    n_clusters : int, optional
+        Cluster the embedding into this many; None only learns it.
+    head : {"kmeans", "n2d"}
+        How: K-Means with 20 starts, or UMAP and a Gaussian mixture.
+    random_state : int, numpy generator, optional
+        Decides everything that is drawn. Only with a number can an interrupted training be taken up again.
+    device : {"auto", "cpu", "cuda"}
+        "auto" takes a GPU where there is one.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the convolutions in training; "auto" is bfloat16 where the processor computes in it. Embeddings are always
+        computed in float32.
+    folder : path, optional
+        Where checkpoints go, under a name made from the data and the settings. A training that is found there
+        complete is not done again; one that was interrupted goes on.
+    checkpoint_every : int
+        Epochs between two checkpoints.
+    tensorboard : bool
+        Also write a TensorBoard log into the folder.
+
+    Attributes
+    ----------
+    embedding_ : array of float32 [shape=(n, latent_size)]
+        Of the fitted images, in their order.
+    labels_ : array of int [shape=(n,)]
+        Clusters; only with `n_clusters`.
+    cluster_centers_ : array [shape=(n_clusters, latent_size)]
+        Only with ``head="kmeans"``.
+    history_ : DataFrame
+        Mean losses per epoch.
+    network_ : ConvNetwork
+        The trained torch module, on the CPU.
+    folder_ : Path or None
+        Where this training's checkpoint lies.
+
+    Examples
+    --------
+    >>> model = ConvAutoencoder(latent_size=10, n_clusters=14, random_state=0)      # doctest: +SKIP
+    >>> images, index = features.images("mel")                                      # doctest: +SKIP
+    >>> labels = model.fit_predict(images)                                          # doctest: +SKIP
+    """
+
+    _fitted = ("embedding_", "labels_", "cluster_centers_")
+
+    def __init__(
+        self,
+        *,
+        latent_size: int = 10,
+        activation: str = "relu",
+        channels: tuple[int, int, int] = (32, 64, 128),
+        epochs: int = 200,
+        batch_size: int = 256,
+        learning_rate: float = 1e-3,
+        scale: str = "range",
+        shift: float = 0.0,
+        time_mask: float = 0.0,
+        frequency_mask: float = 0.0,
+        n_clusters: int | None = None,
+        head: str = "kmeans",
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        folder: str | Path | None = None,
+        checkpoint_every: int = 10,
+        tensorboard: bool = False,
+    ) -> None:
+        self.latent_size = latent_size
+        self.activation = activation
+        self.channels = channels
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.scale = scale
+        self.shift = shift
+        self.time_mask = time_mask
+        self.frequency_mask = frequency_mask
+        self.n_clusters = n_clusters
+        self.head = head
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.folder = folder
+        self.checkpoint_every = checkpoint_every
+        self.tensorboard = tensorboard
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn to rebuild the images, and cluster their embedding if `n_clusters` is given.
+
+        Parameters
+        ----------
+        X : array [shape=(n, height, width) or (n, 1, height, width)]
+            Finite numbers, uint8 or floating; at least two images.
+        y : ignored
+            There for scikit-learn's interface.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            When a parameter or an image cannot be used.
+        """
+        images = check_images(X, least=2)
+        self._check(len(images))
+        hardware = training.check_hardware(self.device, self.precision)
+        seed = training.seed_of(self.random_state)
+        permutation, fingerprint = canonical(images)
+        self._forget()
+        self.image_size_ = (images.shape[1], images.shape[2])
+        self.folder_ = None
+        if self.folder is not None:
+            unkeyed = {"n_clusters": None, "head": None}
+            name = base.key(self, data=fingerprint, seed=seed, bfloat16=hardware.bfloat16, **unkeyed)
+            self.folder_ = Path(self.folder) / name
+            with files.locked(self.folder_.with_suffix(".lock")):
+                self._learn(images[permutation], seed, hardware)
+        else:
+            self._learn(images[permutation], seed, hardware)
+        self.embedding_ = self.transform(images)
+        self._cluster(permutation, seed)
+        return self
+
+    def fit_predict(self, X: ArrayLike, y: Any = None) -> NDArray[np.intp]:
+        """Fit, and return the clusters of the images [shape=(n,)].
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit`, and when `n_clusters` is None.
+        """
+        if self.n_clusters is None:
+            raise ValueError("n_clusters=None: give a number of clusters to predict any")
+        return self.fit(X).labels_
+
+    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
+        """Find the clusters of new images [shape=(n,)]: the nearest centre, or the majority of the five nearest fitted
+        images where the head has no centres.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`transform`, and when fitted without `n_clusters`.
+        """
+        check_is_fitted(self, "network_")
+        if not hasattr(self, "labels_"):
+            raise ValueError("n_clusters=None: fitted without clusters, there is nothing to predict")
+        Z = self.transform(X)
+        if hasattr(self, "cluster_centers_"):
+            return pairwise_distances_argmin(Z, self.cluster_centers_).astype(np.intp)
+        nearest = KNeighborsClassifier(min(5, len(self.labels_))).fit(self.embedding_, self.labels_)
+        return nearest.predict(Z).astype(np.intp)
+
+    def _check(self, n: int) -> None:
+        base.check_network(self)
+        base.check_training(self)
+        base.check_augmentation(self)
+        base.check_number("epochs", self.epochs, 1, whole=True)
+        base.check_choice("scale", self.scale, ("range", "standard"))
+        base.check_choice("head", self.head, heads.HEADS)
+        if self.n_clusters is not None:
+            base.check_number("n_clusters", self.n_clusters, 2, n, whole=True)
+
+    def _learn(self, images: np.ndarray, seed: int, hardware: training.Hardware) -> None:
+        """Train, or take the finished training that the folder holds."""
+        finished = self.folder_ / "model.pt" if self.folder_ is not None else None
+        if finished is not None and finished.exists():
+            logger.info("trained before: %s", finished)
+            self._restore(torch.load(finished, map_location="cpu", weights_only=True))
+            return
+        self.scaling_ = Scaling.of(images, self.scale)
+        with training.seeded(seed):
+            network = ConvNetwork(
+                *self.image_size_,
+                latent_size=self.latent_size,
+                channels=self.channels,
+                activation=self.activation,
+            )
+        module = _Reconstruction(
+            network,
+            images,
+            scaling=self.scaling_,
+            augmentation=base.check_augmentation(self),
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            steps=-(-len(images) // self.batch_size),
+            seed=seed,
+        )
+        if self.folder_ is not None:
+            files.write_json(self.folder_ / "settings.json", base.plain_params(self))
+        history = training.train(
+            module,
+            epochs=self.epochs,
+            hardware=hardware,
+            folder=self.folder_,
+            every=self.checkpoint_every,
+            tensorboard=self.tensorboard,
+            description="autoencoder",
+        )
+        self.network_ = network.eval()
+        self.history_ = pd.DataFrame(history)
+        if finished is not None:
+            self.save(finished)
+
+    def _cluster(self, permutation: NDArray[np.intp], seed: int) -> None:
+        """Cluster the embedding, rows in canonical order so that the caller's does not matter."""
+        if self.n_clusters is None:
+            return
+        Z = self.embedding_[permutation]
+        if self.head == "kmeans":
+            found = heads.kmeans(Z, self.n_clusters, seed=seed)
+            labels, self.cluster_centers_ = found.labels_, found.cluster_centers_
+        else:
+            labels, _ = heads.n2d(Z, self.n_clusters, seed=seed)
+        self.labels_ = np.empty(len(labels), dtype=np.intp)
+        self.labels_[permutation] = labels

@@ -1,0 +1,153 @@
+"""From one row per clustering to one row per way of clustering: mean and deviation over seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+__all__ = [
+    "KEY",
+    "LOWER",
+    "PERCENT",
+    "SCORES",
+    "aggregate",
+    "best",
+    "feature_order",
+    "nuisance_columns",
+    "score_columns",
+]
+
+KEY = ["dataset", "label", "feature", "vectors", "algorithm", "params", "k"]
+
+# In the order of the tables.
+SCORES = [
+    "nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "n_clusters", "coverage",
+    "silhouette", "silhouette_cosine", "davies_bouldin", "calinski_harabasz",
+]  # fmt: skip
+PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
+LOWER = {"davies_bouldin", "seconds", "eer"}
+
+_FEATURES = ["spectrogram", "mel", "chroma", "mfcc", "mfcc_no0"]
+_OTHER = {*KEY, "run", "notebook", "status", "seed", "seconds", "warnings", "error", "data"}
+
+
+def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
+    """Average the clusterings that differ in their seed alone.
+
+    Parameters
+    ----------
+    runs : pd.DataFrame
+        What `runs.collect` returns. ``dataset`` and ``algorithm`` must be there; other columns may be missing. If one
+        configuration and seed was run twice, the later row counts.
+
+    Returns
+    -------
+    pd.DataFrame
+        `KEY`, the mean of every score, nuisance and ``seconds`` under its name and its sample standard deviation under
+        ``NAME_std`` (NaN for one seed), ``n`` (seeds that gave a result), ``warnings`` and ``errors`` (lists of
+        distinct texts), in the order of first appearance.
+
+    Raises
+    ------
+    ValueError
+        When ``dataset`` or ``algorithm`` is missing.
+    """
+    missing = {"dataset", "algorithm"} - set(runs.columns)
+    if missing:
+        raise ValueError(f"runs: lacks the columns {sorted(missing)}")
+    table = runs.copy()
+    for name in [*KEY, "seed", "error", "warnings", "seconds"]:
+        if name not in table:
+            table[name] = None
+    table["params"] = table["params"].map(_parameters)
+    table["seconds"] = pd.to_numeric(table["seconds"], errors="coerce")
+    numbers = [*score_columns(table), *nuisance_columns(table), "seconds"]
+    table["failed"] = table["error"].notna() & (table["error"] != "")
+    # One text per row that also holds for missing values, which pandas compares in several ways.
+    table["key"] = [json.dumps([_plain(value) for value in row]) for row in table[KEY].itertuples(index=False)]
+    table["seed_key"] = table["seed"].map(_plain).map(str)
+    table["order"] = range(len(table))
+    table = table.sort_values(["failed", "order"], ascending=[False, True], kind="stable")
+    table = table.drop_duplicates(["key", "seed_key"], keep="last").sort_values("order")
+    rows = []
+    for _, group in table.groupby("key", sort=False):
+        good = group[~group["failed"]]
+        row = {name: _plain(group[name].iloc[0]) for name in KEY}
+        row["n"] = len(good)
+        for name in numbers:
+            values = pd.to_numeric(good[name], errors="coerce")
+            row[name], row[f"{name}_std"] = values.mean(), values.std(ddof=1)
+        row["warnings"] = _distinct(text for texts in good["warnings"] for text in _texts(texts))
+        row["errors"] = _distinct(str(text) for text in group.loc[group["failed"], "error"])
+        rows.append(row)
+    columns = [*KEY, "n", *(part for name in numbers for part in (name, f"{name}_std")), "warnings", "errors"]
+    result = pd.DataFrame(rows, columns=columns)
+    floats = [name for name in columns if name not in (*KEY, "n", "warnings", "errors")]
+    return result.astype({**dict.fromkeys(floats, float), "n": int, "k": float})
+
+
+def score_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns that hold scores: the known ones in their order, each with its ``_clustered``, then others."""
+    numeric = [
+        name
+        for name in table.columns
+        if name not in _OTHER and not str(name).startswith("nuisance_") and pd.api.types.is_numeric_dtype(table[name])
+    ]
+    known = [name for score in SCORES for name in (score, f"{score}_clustered") if name in numeric]
+    return known + [name for name in numeric if name not in known]
+
+
+def nuisance_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns ``nuisance_*`` (means only)."""
+    return [name for name in table.columns if str(name).startswith("nuisance_") and not str(name).endswith("_std")]
+
+
+def best(group: pd.DataFrame, by: str) -> pd.Series | None:
+    """Return the row with the best mean of score `by`; None where no row has one."""
+    if by not in group or group[by].isna().all():
+        return None
+    return group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]
+
+
+def feature_order(features: Sequence[Any]) -> list[Any]:
+    """Sort features as the spectral ones are usually listed, then the others by name."""
+    distinct = list(dict.fromkeys(features))
+    return sorted(distinct, key=lambda f: (_FEATURES.index(f) if f in _FEATURES else len(_FEATURES), str(f)))
+
+
+def _parameters(value: Any) -> str:
+    """Write parameters as "name=value, ...", without seed and number of clusters, which have columns of their own."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return str(value)
+    if not isinstance(value, Mapping):
+        return ""
+    skipped = {"random_state", "seed", "n_clusters"}
+    return ", ".join(f"{name}={_value(value[name])}" for name in sorted(value) if name not in skipped)
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    if hasattr(value, "item"):
+        value = value.item()
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None or (isinstance(value, float) and value != value):
+        return []
+    return [value] if isinstance(value, str) else [str(text) for text in value]
+
+
+def _distinct(texts: Any) -> list[str]:
+    return list(dict.fromkeys(texts))

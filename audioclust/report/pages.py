@@ -1,0 +1,57 @@
+"""Self-contained HTML pages from the templates beside this module.
+
+A page loads nothing from anywhere: style and script stand in it, and its Content-Security-Policy forbids the network
+and every script but the template's own, which it names by hash. Text that comes from data is escaped by whoever puts
+it in; should some slip through, the policy keeps it from running.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib import resources
+from string import Template
+from typing import Any
+
+__all__ = ["data_block", "fill"]
+
+
+class _Page(Template):
+    # "$" is common in scripts.
+    delimiter = "@@"
+
+
+def fill(template: str, *, title: str, **parts: str) -> str:
+    """Return the page ``templates/TEMPLATE.html`` with its places filled.
+
+    Parameters
+    ----------
+    template : str
+        The template's name.
+    title : str
+        Plain text; it is escaped here.
+    **parts : str
+        HTML for the other places.
+    """
+    text = resources.files("audioclust.report").joinpath("templates", f"{template}.html").read_text(encoding="utf-8")
+    scripts = " ".join(_hash(script) for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL))
+    policy = (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; "
+        "media-src data: blob: file: 'self'; base-uri 'none'; form-action 'none'"
+    )
+    return _Page(text).substitute(title=html.escape(title), policy=policy, **parts)
+
+
+def data_block(name: str, value: Any) -> str:
+    """Return a ``<script type="application/json">`` that holds `value` and cannot be closed by what is in it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return f'<script type="application/json" id="{html.escape(name)}">{text}</script>'
+
+
+def _hash(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"

@@ -1,0 +1,211 @@
+"""The comparison, as tables: best algorithm per feature, NMI and ACC, published figures, nuisance audit, full grid.
+
+Every table comes from `runs.collect`: one row per clustering. Clusterings that differ in their seed alone are averaged
+(mean ± sample standard deviation). Scores between 0 and 1 are shown in per cent. The best algorithm is the one with the
+highest mean NMI: labels score here, they chose nothing before. A best of many is optimistic, and every table says so.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+
+from audioclust import files
+from audioclust.report import pages
+from audioclust.report.aggregate import aggregate
+from audioclust.report.table import Table, concat_csv
+from audioclust.report.views import best_per_feature, full, nuisance, published, scores
+
+__all__ = ["Comparison", "Table", "comparison", "page", "write"]
+
+
+class Comparison(dict[str, list[Table]]):
+    """Tables by kind, shown together."""
+
+    def to_markdown(self, kind: str = "comparison") -> str:
+        """Return the tables of one kind as Markdown."""
+        return "\n".join(table.to_markdown() for table in self[kind])
+
+    def to_latex(self, kind: str = "comparison") -> str:
+        """Return the tables of one kind as LaTeX."""
+        needs = "% needs \\usepackage{booktabs,graphicx,longtable}\n"
+        return needs + "\n".join(table.to_latex() for table in self[kind])
+
+    def to_csv(self, kind: str = "comparison") -> str:
+        """Return the tables of one kind as one CSV, the table's name in the first column."""
+        return concat_csv(self[kind])
+
+    def to_html(self, kind: str = "comparison") -> str:
+        """Return the tables of one kind as HTML, without a page around them."""
+        return "".join(table.to_html() for table in self[kind])
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def comparison(runs: pd.DataFrame, *, by: str = "nmi", groups_per_table: int = 2) -> Comparison:
+    """Make every table.
+
+    Parameters
+    ----------
+    runs : pd.DataFrame
+        What `runs.collect` returns.
+    by : str
+        The score that says which clustering of several is the best. Where it is missing altogether (no labels),
+        ``silhouette`` stands in, and the table says so.
+    groups_per_table : int
+        How many (dataset, label) pairs stand beside one another in the tables of best algorithms.
+
+    Returns
+    -------
+    Comparison
+        A dict of lists of `Table`: ``comparison`` (best algorithm per feature, then NMI and ACC by feature and
+        algorithm), ``published``,
+        ``nuisance``, ``full``. A kind that has nothing to show has an empty list.
+
+    Raises
+    ------
+    ValueError
+        When `runs` lacks ``dataset`` or ``algorithm``, or `groups_per_table` is below 1.
+    """
+    if groups_per_table < 1:
+        raise ValueError(f"groups_per_table={groups_per_table}: must be at least 1")
+    table = aggregate(runs)
+    best = best_per_feature(table, by=by, groups_per_table=groups_per_table)
+    return Comparison(
+        comparison=[*best, *scores(table, "nmi", by=by), *scores(table, "acc", by=by)],
+        published=published(table, by=by),
+        nuisance=nuisance(table),
+        full=full(table),
+    )
+
+
+def write(runs: pd.DataFrame, folder: str | Path, *, results: str | Path | None = None, by: str = "nmi") -> list[Path]:
+    """Write every table as Markdown, LaTeX, CSV and HTML, and ``index.html``, which links them and the runs.
+
+    Parameters
+    ----------
+    runs : pd.DataFrame
+        What `runs.collect` returns.
+    folder : str or Path
+        Where to write; made if missing.
+    results : str or Path, optional
+        The folder with ``DATASET/RUN/`` to link to; by default the parent of `folder`.
+    by : str
+        As for `comparison`.
+
+    Returns
+    -------
+    list of Path
+        The files written, ``index.html`` first.
+    """
+    folder = Path(folder)
+    made = comparison(runs, by=by)
+    kinds = {name: tables for name, tables in made.items() if tables}
+    written = []
+    for name, tables in kinds.items():
+        texts = {
+            "md": made.to_markdown(name),
+            "tex": made.to_latex(name),
+            "csv": made.to_csv(name),
+            "html": page(_TITLES[name], tables, back=True),
+        }
+        written += [_write(folder / f"{name}.{suffix}", text) for suffix, text in texts.items()]
+    index = _index(runs, kinds, folder, Path(results) if results else folder.parent)
+    return [_write(folder / "index.html", index), *written]
+
+
+def page(title: str, tables: Sequence[Table], *, lead: str = "", back: bool = False) -> str:
+    """Return a self-contained HTML page of tables whose columns sort on a click.
+
+    Parameters
+    ----------
+    title : str
+    tables : sequence of Table
+    lead : str
+        HTML between the heading and the tables.
+    back : bool
+        Whether to link to ``index.html``.
+    """
+    link = "<a href=index.html>← overview</a>" if back else ""
+    body = "".join(table.to_html() for table in tables)
+    return pages.fill("tables", title=title, back=link, lead=lead, body=body)
+
+
+_TITLES = {
+    "comparison": "Comparison of features and algorithms",
+    "published": "Beside published figures",
+    "nuisance": "What the clusters follow",
+    "full": "Every clustering",
+}
+
+
+def _write(path: Path, text: str) -> Path:
+    with files.atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _index(runs: pd.DataFrame, kinds: dict[str, list[Table]], folder: Path, results: Path) -> str:
+    links = "".join(
+        f"<li><a href={name}.html>{html.escape(_TITLES[name])}</a> <small>"
+        + " · ".join(f"<a href={name}.{suffix}>{label}</a>" for suffix, label in _FORMATS.items())
+        + "</small></li>"
+        for name in kinds
+    )
+    failed = int(_filled(runs, "error").sum())
+    facts = {
+        "datasets": runs["dataset"].nunique(),
+        "runs": len(runs[["dataset", "run"]].drop_duplicates()) if "run" in runs else 0,
+        "clusterings": len(runs) - failed,
+        "failed": failed,
+    }
+    counts = "".join(
+        f"<div><b>{number:,}</b>{name}</div>" for name, number in facts.items() if number or name != "failed"
+    )
+    lead = f"<div class=facts>{counts}</div>\n<ul class=files>{links}</ul>\n"
+    best = [table for table in kinds.get("comparison", []) if table.title.startswith("Best algorithm")]
+    return page("Results", best, lead=lead + _run_list(runs, folder, results))
+
+
+_FORMATS = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
+
+
+def _run_list(runs: pd.DataFrame, folder: Path, results: Path) -> str:
+    """List the runs by dataset, each with links to what it left behind."""
+    if "run" not in runs:
+        return ""
+    sections = []
+    for dataset, of_dataset in runs.groupby("dataset", sort=False):
+        items = []
+        for run, rows in of_dataset.groupby("run", sort=False):
+            place = results / str(dataset) / str(run)
+            links = [
+                f'<a href="{html.escape(_link(place / name, folder))}">{label}</a>'
+                for name, label in _LEFT_BEHIND.items()
+                if (place / name).exists()
+            ]
+            failed = int(_filled(rows, "error").sum())
+            note = f" <em>{failed} failed</em>" if failed else ""
+            items.append(f"<li><code>{html.escape(str(run))}</code>{note} <small>{' · '.join(links)}</small></li>")
+        summary = f"{html.escape(str(dataset))}: {len(items)} run{'s' * (len(items) > 1)}"
+        sections.append(f"<details><summary>{summary}</summary><ul>{''.join(items)}</ul></details>")
+    return f"<section class=runs>{''.join(sections)}</section>\n"
+
+
+_LEFT_BEHIND = {"listen.html": "listen", "notebook.html": "notebook", "notebook.ipynb": "ipynb", "figures": "figures"}
+
+
+def _filled(table: pd.DataFrame, column: str) -> pd.Series:
+    if column not in table:
+        return pd.Series(False, index=table.index)
+    return table[column].notna() & (table[column] != "")
+
+
+def _link(path: Path, folder: Path) -> str:
+    return quote(Path(os.path.relpath(path, folder)).as_posix())

@@ -1,0 +1,111 @@
+"""Every notebook, as a user runs it headless: on the embedded voices, with what must be there afterwards.
+
+One row per notebook: its parameters, the files of its run, and a floor that its best clustering must reach.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audioclust import files, runs
+from audioclust.parameters import MODELS
+from audioclust.project import Project
+
+SMALL = {"speakers": 4, "words": 3, "takes": 4}
+FAST = ["kmeans", "fuzzy_cmeans", "agglomerative", "hdbscan"]
+ROWS = [
+    ("00_prepare", {"options": SMALL}, [], None),
+    ("01_metadata", {}, ["figures/overview.png"], None),
+    ("02_transform", {"settings": {"peak": -1.0}}, ["figures/before_after_0.png"], None),
+    ("03_features", {"png": True, "descriptors": True}, ["figures/features.png", "descriptors.csv"], None),
+    (
+        "04_classical_clustering",
+        {"labels": ["speaker", "word"], "algorithms": FAST, "seeds": [0, 1], "listen": "kmeans", "cure": None},
+        ["labels.parquet", "listen.html", "figures/k_selection.png", "figures/scatter_kmeans_speaker.png"],
+        ("speaker", 0.6),
+    ),
+    ("09_results", {"dataset": "all"}, [], None),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Project:
+    """A project that the notebooks below fill one after another."""
+    return Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.mark.parametrize(("notebook", "parameters", "expected", "floor"), ROWS, ids=[row[0] for row in ROWS])
+def test_notebook(home, notebook, parameters, expected, floor):
+    folder = runs.run(notebook, home, **parameters)
+    document = files.read_json(folder / "run.json")
+    assert document["status"] == "complete"
+    assert document["notebook"] == notebook
+    assert {"python", "numpy"} <= set(document["versions"])
+    for name in ["notebook.ipynb", *expected]:
+        assert (folder / name).stat().st_size > 0, name
+    if floor is not None:
+        column, least = floor
+        best = max(entry["scores"]["nmi"] for entry in document["clusterings"] if entry["label"] == column)
+        assert best >= least
+
+
+def test_what_the_notebooks_left_behind(home):
+    metadata = home.metadata("synthetic")
+    assert len(metadata) == 4 * 3 * 4
+    collected = runs.collect(home)
+    assert set(collected["algorithm"]) == set(FAST)
+    assert collected.groupby("algorithm")["seed"].nunique()["kmeans"] == 2
+    assert collected["nuisance_duration"].notna().all()
+    assert (home.results / "tables" / "comparison.tex").exists()
+    (labels,) = home.results.glob("synthetic/04*/labels.parquet")
+    table = pd.read_parquet(labels)
+    assert {"path", "truth", "cluster", "silhouette", "probability"} <= set(table.columns)
+    one = table[(table["algorithm"] == "kmeans") & (table["label"] == "speaker") & (table["seed"] == 0)]
+    assert one["path"].tolist() == metadata["path"].tolist()
+    assert one["silhouette"].between(-1, 1).all()
+
+
+def test_every_model_has_a_row():
+    assert set(MODELS) - {"05_autoencoder_dcec", "06_speaker_embeddings"} == {row[0] for row in ROWS}
+
+
+def test_a_typo_raises_before_anything_runs(home):
+    before = set(home.results.rglob("*"))
+    with pytest.raises(ValueError, match="no parameter algorithm;"):
+        runs.run("04_classical_clustering", home, algorithm="kmeans")
+    assert set(home.results.rglob("*")) == before
+
+
+def test_a_failing_notebook_says_where_it_stands(home):
+    with pytest.raises(runs.NotebookFailed, match=r"nobody.*01_metadata"):
+        runs.run("03_features", home, dataset="nobody")
+    (record,) = (home.results / "nobody").glob("*/run.json")
+    assert files.read_json(record)["status"] == "failed"
+    assert (record.parent / "notebook.ipynb").exists()
+
+
+def test_the_same_run_gives_the_same_answer(home):
+    values = {"feature": "mel", "vectors": "mean", "algorithms": ["kmeans"], "seeds": [3], "figures": False}
+    found = []
+    for _ in range(2):
+        folder = runs.run("04_classical_clustering", home, labels=["speaker"], **values)
+        found.append(pd.read_parquet(folder / "labels.parquet")["cluster"].to_numpy())
+    assert np.array_equal(*found)
+    stamp = (folder / "run.json").stat().st_mtime_ns
+    runs.run("04_classical_clustering", home, resume=True, labels=["speaker"], **values)
+    assert (folder / "run.json").stat().st_mtime_ns == stamp
+
+
+def test_notebooks_without_labels_estimate_k(home, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in sorted(home.recordings("synthetic").rglob("*.wav"))[:24]:
+        (flat / path.name).write_bytes(path.read_bytes())
+    runs.run("00_prepare", home, dataset="flat", source=str(flat))
+    folder = runs.run("04_classical_clustering", home, dataset="flat", algorithms=["kmeans"], seeds=[0], figures=True)
+    (entry,) = files.read_json(folder / "run.json")["clusterings"]
+    assert entry["scores"]["nmi"] is None
+    assert entry["k"] >= 2
+    assert {path.name for path in Path(flat).iterdir()} == {path.name for path in flat.glob("*.wav")}

@@ -1,0 +1,157 @@
+"""A sweep goes on past what fails, resumes what was killed, and is what the command line says it is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from audioclust import datasets, files, runs
+from audioclust.project import Project
+
+PLAN = {
+    "name": "tiny",
+    "datasets": [{"name": "synthetic", "labels": ["speaker"]}],
+    "prepare": [{"notebook": "01_metadata"}, {"notebook": "03_features", "parameters": {"features": ["mfcc"]}}],
+    "compare": [
+        {
+            "notebook": "04_classical_clustering",
+            "parameters": {"algorithms": ["kmeans"], "seeds": [0], "figures": False},
+            "matrix": {"vectors": ["mean", "mean_std"]},
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Project:
+    project = Project(tmp_path_factory.mktemp("sweep"))
+    datasets.fetch("synthetic", project, speakers=3, words=2, takes=3)
+    return project
+
+
+def command(home, *arguments, **options):
+    call = [sys.executable, "-m", "audioclust.cli", *arguments, "--project", str(home.root)]
+    return subprocess.run(call, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+def test_killed_and_resumed_on_the_command_line(home, tmp_path):
+    plan = tmp_path / "tiny.yaml"
+    plan.write_text(yaml.safe_dump(PLAN))
+    call = [sys.executable, "-m", "audioclust.cli", "sweep", str(plan), "--project", str(home.root), "--jobs", "1"]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    folder = home.results / "synthetic"
+    for _ in range(1200):
+        if list(folder.glob("04*/run.json")) or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    complete = {path: path.stat().st_mtime_ns for path in folder.glob("04*/run.json")}
+    assert complete
+    again = command(home, "sweep", str(plan), "--jobs", "1")
+    assert again.returncode == 0, again.stderr
+    assert f"{2 + 2 - len(complete)} done, {len(complete)} kept, 0 failed" in again.stdout
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in complete.items())
+    assert "mfcc" in again.stdout
+    assert (home.results / "tables" / "comparison.md").exists()
+
+
+def test_a_failing_run_does_not_stop_the_rest(home, tmp_path):
+    plan = {**PLAN, "name": "broken"}
+    plan["prepare"] = []
+    plan["compare"] = [
+        {
+            "notebook": "04_classical_clustering",
+            "parameters": {"seeds": [1], "figures": False, "params": {"kmeans": {"n_clusters": 10_000}}},
+            "matrix": {"algorithms": [["kmeans"], ["agglomerative"]]},
+        }
+    ]
+    path = tmp_path / "broken.yaml"
+    path.write_text(yaml.safe_dump(plan))
+    result = command(home, "sweep", str(path), "--jobs", "2")
+    assert result.returncode == 1
+    assert "1 done, 0 kept, 1 failed" in result.stdout
+    assert "failed: synthetic/04_classical_clustering" in result.stderr
+    collected = runs.collect(home)
+    assert collected.loc[collected["error"].notna(), "algorithm"].unique().tolist() == ["kmeans"]
+
+
+def test_changed_recordings_make_runs_stale(home):
+    (record, *_) = (home.results / "synthetic").glob("04*/run.json")
+    from audioclust.runs.notebook import is_done
+
+    document = files.read_json(record)
+    assert is_done(record.parent, home, "synthetic") == (document["status"] == "complete")
+    files.write_json(record, {**document, "data": "other"})
+    assert not is_done(record.parent, home, "synthetic")
+    files.write_json(record, document)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", "is not YAML"),
+        ("name: x\ncompare: [{notebok: a}]", "notebok"),
+        ("datasets: []", "name"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        runs.Sweep.read(path)
+
+
+def test_a_bad_parameter_stops_before_anything_runs(home):
+    bad = {**PLAN, "compare": [{"notebook": "04_classical_clustering", "matrix": {"feature": ["mfcc", "mfc"]}}]}
+    with pytest.raises(ValueError, match="mfc"):
+        runs.sweep(runs.Sweep.model_validate(bad), home)
+
+
+def test_shipped_sweeps_are_valid():
+    for name in ("thesis", "demo"):
+        plan = runs.Sweep.read(name)
+        assert plan.tasks(plan.datasets[0], plan.compare)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "04_classical_clustering", "-p", "feture=mel"], 2, "no parameter feture"),
+        (["run", "04_classical_clustering", "-p", "feature"], 2, "NAME=VALUE"),
+        (["run", "44_nothing"], 2, "44_nothing"),
+        (["sweep", "nothing"], 2, "nothing"),
+        (["fetch", "nothing"], 2, "nothing"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line(home, arguments, code, message):
+    result = command(home, *arguments)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_report_without_runs_says_what_to_do(tmp_path):
+    result = command(Project(tmp_path), "report")
+    assert result.returncode == 2
+    assert "holds no runs yet" in result.stderr
+
+
+def test_a_folder_of_ones_own(home, tmp_path):
+    source = home.recordings("synthetic")
+    plan = tmp_path / "tiny.yaml"
+    plan.write_text(yaml.safe_dump({**PLAN, "datasets": []}))
+    mine = tmp_path / "my recordings"
+    for path in sorted(source.rglob("*.wav")):
+        target = mine / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    other = Project(tmp_path / "elsewhere")
+    result = command(other, "sweep", str(plan), "--data", str(mine), "--jobs", "2")
+    assert result.returncode == 0, result.stderr
+    assert "my_recordings" in result.stdout
+    assert len(list(mine.rglob("*"))) == 3 + 18
