@@ -55,5 +55,7 @@ def clusterings(X: np.ndarray, y: np.ndarray, seed: int, *, epochs: int, max_ite
     rows = []
     for what, (labels, seconds) in found.items():
         scores = evaluate(labels, y)
-        rows.append({"what": what, "seed": seed, "n": len(X), "acc": scores["acc"], "nmi": scores["nmi"], "ours_s": seconds})
+        rows.append(
+            {"what": what, "seed": seed, "n": len(X), "acc": scores["acc"], "nmi": scores["nmi"], "ours_s": seconds}
+        )
     return rows

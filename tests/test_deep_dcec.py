@@ -36,8 +36,9 @@ def dcec(digits, autoencoder):
 
 
 def make(autoencoder, **params):
-    settings = {"update_interval": 30, "max_iter": 300, "batch_size": 64, "learning_rate": 3e-3, "random_state": 0}
-    return DCEC(10, autoencoder=autoencoder, **(settings | params))
+    settings = {"update_interval": 30, "max_iter": 300, "batch_size": 64, "learning_rate": 3e-3}
+    settings |= {"n_clusters": 10, "random_state": 0}
+    return DCEC(autoencoder=autoencoder, **(settings | params))
 
 
 # The loss
@@ -262,5 +263,5 @@ def test_nothing_is_said_that_is_not_ours(digits, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         start = ConvAutoencoder(epochs=10, learning_rate=3e-3, random_state=0, **SMALL)
-        make(start, update_interval=5, max_iter=10).fit(digits[0][:200])
+        make(start, n_clusters=3, update_interval=5, max_iter=10).fit(digits[0][:200])
     assert capfd.readouterr() == ("", "")

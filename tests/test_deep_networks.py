@@ -124,9 +124,7 @@ def test_a_shifted_image_is_the_image_moved(rng):
     seen = set()
     for before, after in zip(batch[:, 0].numpy(), moved[:, 0].numpy(), strict=True):
         padded = np.pad(before, 2, constant_values=-9.0)
-        places = [
-            (i, j) for i in range(5) for j in range(5) if np.array_equal(padded[i : i + 10, j : j + 12], after)
-        ]
+        places = [(i, j) for i in range(5) for j in range(5) if np.array_equal(padded[i : i + 10, j : j + 12], after)]
         assert len(places) == 1
         seen.add(places[0])
     assert len(seen) > 10, "every image draws its own shift"

@@ -104,7 +104,7 @@ def target(source: str) -> str:
     """Return the path of the file made from `source`; no two sources share one."""
     folder, _, name = source.rpartition("/")
     if not re.fullmatch(r"[^.]+\.wav", name):
-        name += ".wav" if "." in name else "..wav"
+        name += ".wav" if re.search(r"\.[^.]+$", name) else "..wav"
     return f"{folder}/{name}" if folder else name
 
 

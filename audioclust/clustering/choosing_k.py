@@ -9,9 +9,9 @@
 * ``stability``: the largest k whose clusters come back, within one standard error of the most stable k, when
   overlapping parts of the recordings are clustered [5]_
 
-Silhouette and Davies-Bouldin like two clusters, and one giant cluster with crumbs, whatever the data: a k whose largest
-cluster holds more than nine tenths is never suggested, and the overall suggestion is the median over the criteria,
-made only where some criterion besides these two has an opinion.
+Silhouette and Davies-Bouldin like two clusters, and one giant cluster with crumbs, whatever the data. So a k whose
+largest cluster holds more than nine tenths is never suggested; the overall suggestion is the median of the opinions,
+in which these two count as one (their mean); and where nothing besides them has an opinion, there is none.
 
 References
 ----------
@@ -171,10 +171,12 @@ def estimate_k(
 
 
 def _overall(suggestions: dict[str, int | None]) -> int | None:
-    opinions = {name: k for name, k in suggestions.items() if k is not None}
-    if not set(opinions) - {"silhouette", "davies_bouldin"}:
+    given = {name: k for name, k in suggestions.items() if k is not None}
+    separation = [given.pop(name) for name in ("silhouette", "davies_bouldin") if name in given]
+    if not given:
         return None
-    return max(2, statistics.median_low(opinions.values()))
+    opinions = [*given.values(), *([statistics.mean(separation)] if separation else [])]
+    return max(2, math.floor(statistics.median(opinions) + 0.5))
 
 
 def _best(ks: list[int], values: pd.Series, sound: NDArray[np.bool_]) -> int | None:

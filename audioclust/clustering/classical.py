@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import cluster
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from audioclust.clustering.base import OrderedClusterer, check_choice
@@ -42,6 +43,8 @@ class KMeans(OrderedClusterer):
         Iterations per start.
     tol : float >= 0
         A start ends when the centres move by less, relative to the variance of the columns.
+    metric : {"euclidean", "cosine"}
+        With "cosine" every row is scaled to unit length first, so that only its direction counts; a row of zeros stays.
     random_state : int, RandomState or None
         Seed of the starts.
 
@@ -59,6 +62,7 @@ class KMeans(OrderedClusterer):
         n_init: int = 10,
         max_iter: int = 300,
         tol: float = 1e-4,
+        metric: str = "euclidean",
         random_state: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
@@ -66,9 +70,11 @@ class KMeans(OrderedClusterer):
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.metric = metric
         self.random_state = random_state
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+        check_choice("metric", self.metric, ("euclidean", "cosine"))
         self._model = cluster.KMeans(
             self.n_clusters,
             init=self.init,
@@ -76,7 +82,7 @@ class KMeans(OrderedClusterer):
             max_iter=self.max_iter,
             tol=self.tol,
             random_state=self.random_state,
-        ).fit(X)
+        ).fit(self._scaled(X))
         self.cluster_centers_ = self._model.cluster_centers_
         self.inertia_ = float(self._model.inertia_)
         self.n_iter_ = int(self._model.n_iter_)
@@ -85,7 +91,10 @@ class KMeans(OrderedClusterer):
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """Return the nearest centre of new recordings [shape=(n,)]."""
         check_is_fitted(self)
-        return self._model.predict(validate_data(self, X, dtype=np.float64, reset=False))
+        return self._model.predict(self._scaled(validate_data(self, X, dtype=np.float64, reset=False)))
+
+    def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return normalize(X) if self.metric == "cosine" else X
 
 
 class Agglomerative(OrderedClusterer):

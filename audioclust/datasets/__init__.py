@@ -1,15 +1,34 @@
 """Which recordings: the catalogue, scanning any folder into a metadata table, downloads, synthetic voices."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 from audioclust.datasets.catalogue import rule_for
 from audioclust.datasets.catalogue import table as catalogue
+from audioclust.datasets.download import DownloadError, fetch
+from audioclust.datasets.joining import join_takes
 from audioclust.datasets.metadata import label_columns, save, scan, summary
 
-__all__ = ["catalogue", "label_columns", "rule_for", "save", "scan", "summary", "synthetic"]
+if TYPE_CHECKING:
+    from audioclust.datasets import synthetic
+
+__all__ = [
+    "DownloadError",
+    "catalogue",
+    "fetch",
+    "join_takes",
+    "label_columns",
+    "rule_for",
+    "save",
+    "scan",
+    "summary",
+    "synthetic",
+]
 
 
 def __getattr__(name: str) -> object:
-    if name == "synthetic":  # scipy.signal takes a third of a second to import
-        import importlib
-
+    if name == "synthetic":  # its filters take a third of a second to import
         return importlib.import_module("audioclust.datasets.synthetic")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

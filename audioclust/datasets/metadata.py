@@ -27,7 +27,7 @@ import pandas as pd
 from audioclust import files, parallel, recording
 from audioclust.datasets.catalogue import module, of_rule
 
-__all__ = ["label_columns", "save", "scan", "summary"]
+__all__ = ["label_columns", "recordings_under", "save", "scan", "summary"]
 
 Rule = Callable[[str], Mapping[str, str | None]]
 
@@ -83,7 +83,7 @@ def scan(
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is a file: give the folder that holds the recordings")
     names, columns = _rule(rule)
-    paths = _find(root)
+    paths = recordings_under(root)
     stamps = {path: _stamp(root / path) for path in paths}
     usable = _reusable(known, stamps)
     fresh = [path for path in paths if path not in usable]
@@ -100,7 +100,7 @@ def scan(
         if name == "label":
             table["label"] = values
         else:
-            table.insert(table.columns.get_loc("duration"), name, pd.Series(values, dtype="str"))
+            table.insert(list(table.columns).index("duration"), name, pd.Series(values, dtype="str"))
     table = table.astype(_BEFORE | _INSPECTED)
     table["path"] = [_printable(path) for path in paths] if paths else table["path"]
     table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
@@ -195,11 +195,11 @@ def _rule(rule: Rule | ModuleType | str | None) -> tuple[list[str], Rule]:
     return list(names), rule
 
 
-def _find(root: Path) -> list[str]:
-    """Return the relative posix paths of the sound files under `root`, in the order of the table."""
+def recordings_under(root: Path) -> list[str]:
+    """Return the relative posix paths of the sound files that :func:`scan` finds, in the order of its table."""
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
-    real, links = [""], []
+    real, links = [""], list[str]()
     while real or links:
         # Folders before links to folders: a link to a part of the dataset then does not take its place.
         linked = not real
@@ -215,7 +215,7 @@ def _find(root: Path) -> list[str]:
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.name.startswith(".") and path != "transformed":
                     (links if entry.is_symlink() else real).append(path)
             elif _is_recording(entry.name):
@@ -224,6 +224,13 @@ def _find(root: Path) -> list[str]:
 
 
 _BYTES = ("utf-8", "surrogateescape")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def _is_recording(name: str) -> bool:

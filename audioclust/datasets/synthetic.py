@@ -22,9 +22,9 @@ import pandas as pd
 import soundfile
 from scipy.signal import lfilter, sosfilt
 
-from audioclust import files, parallel, recording
+from audioclust import files, parallel
 from audioclust.datasets.catalogue import synthetic as entry
-from audioclust.datasets.metadata import scan
+from audioclust.datasets.metadata import recordings_under, scan
 
 __all__ = ["generate", "utterance"]
 
@@ -62,6 +62,7 @@ _CONSONANTS = {
     "n": _Consonant((270, 1500, 2500), 0.07, 0.45),
     "l": _Consonant((360, 1150, 2700), 0.06, 0.6),
 }
+_KINDS = ("ptk", "bd", "sf", "mn", "lmn")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def generate(
     if earlier is not None and earlier != parameters:
         for path in _plan(*(earlier[name] for name in ("speakers", "words", "takes", "random_state"))):
             (root / path).unlink(missing_ok=True)
-    foreign = [path for path in _recordings(root) if path not in wanted]
+    foreign = [path for path in recordings_under(root) if path not in wanted]
     if foreign:
         raise ValueError(f"root={str(root)!r}: holds other recordings ({foreign[0]}); give an empty folder")
     files.write_json(record, parameters)
@@ -141,9 +142,7 @@ def generate(
     return scan(root, rule=entry, jobs=jobs)
 
 
-def utterance(
-    speaker: int, word: int, take: int, *, sample_rate: int = 16_000, random_state: int = 0
-) -> np.ndarray:
+def utterance(speaker: int, word: int, take: int, *, sample_rate: int = 16_000, random_state: int = 0) -> np.ndarray:
     """Return one recording's samples.
 
     Parameters
@@ -163,21 +162,20 @@ def utterance(
     voice = _voice(speaker, random_state)
     rng = _generator(random_state, 2, speaker, word, take)
     mood = {  # how this take differs from the speaker's others
-        "pitch": rng.uniform(0.9, 1.12),
-        "tract": rng.uniform(0.975, 1.025),
-        "slope": rng.uniform(-0.06, 0.06),
+        "pitch": rng.uniform(0.93, 1.08),
+        "tract": rng.uniform(0.98, 1.02),
+        "slope": rng.uniform(-0.05, 0.05),
         "rate": rng.uniform(0.88, 1.12),
         "breath": rng.uniform(0.6, 1.6),
     }
     tracks = _tracks(_word(word, random_state), voice, mood, rng)
-    speech = _speak(tracks, voice, mood, sample_rate, rng)
     before, after = (int(sample_rate * rng.uniform(0.05, 0.35)) for _ in range(2))
+    level, distance, colour = rng.uniform(-34, -18), rng.uniform(25, 45), rng.uniform(0.7, 0.95)
+    speech = _speak(tracks, voice, mood, sample_rate, rng)
     speech = np.concatenate([np.zeros(before), speech, np.zeros(after)])
-    active = speech[before : len(speech) - after]
-    speech *= 10 ** (rng.uniform(-34, -18) / 20) / np.sqrt(np.mean(active**2))
-    loudness = np.sqrt(np.mean(speech[before : len(speech) - after] ** 2))
-    noise = lfilter([1.0], [1.0, -rng.uniform(0.0, 0.95)], rng.standard_normal(len(speech)))
-    noise *= loudness / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(15, 40) / 20)
+    speech *= 10 ** (level / 20) / np.sqrt(np.mean(speech[before : len(speech) - after] ** 2))
+    noise = lfilter([1.0], [1.0, -colour], rng.standard_normal(len(speech)))
+    noise *= 10 ** ((level - distance) / 20) / np.sqrt(np.mean(noise**2))
     return np.clip(np.rint((speech + noise) * 32768), -32768, 32767).astype(np.int16)
 
 
@@ -196,12 +194,6 @@ def _plan(speakers: int, words: int, takes: int, random_state: int) -> dict[str,
     }
 
 
-def _recordings(root: Path) -> list[str]:
-    found = (path for path in root.rglob("*") if recording.extension(path) in recording.EXTENSIONS)
-    plain = (path.relative_to(root) for path in found)
-    return sorted(p.as_posix() for p in plain if p.parts[0] != "transformed" and not p.parts[0].startswith("."))
-
-
 def _write(root: Path, what: tuple[str, int, int, int], *, sample_rate: int, random_state: int) -> None:
     path, speaker, word, take = what
     samples = utterance(speaker, word, take, sample_rate=sample_rate, random_state=random_state)
@@ -214,13 +206,14 @@ def _generator(*key: int) -> np.random.Generator:
 
 
 def _word(number: int, random_state: int) -> list[str]:
-    """Return the syllables of a word; no two words are alike."""
+    """Return the syllables of a word: every vowel and every kind of consonant once, so that words weigh alike."""
     spoken: list[list[str]] = []
     attempt = 0
     while len(spoken) <= number:
         rng = _generator(random_state, 0, attempt)
-        length = 2 + int(rng.integers(0, 3))
-        word = [rng.choice(list(_CONSONANTS)) + rng.choice(list(_VOWELS)) for _ in range(length)]
+        heads = [kind[int(rng.integers(len(kind)))] for kind in _KINDS]
+        order, vowels = rng.permutation(len(heads)), rng.permutation(len(_VOWELS))
+        word = [heads[head] + list(_VOWELS)[vowel] for head, vowel in zip(order, vowels, strict=True)]
         attempt += 1
         if word not in spoken:
             spoken.append(word)
@@ -269,7 +262,7 @@ def _tracks(word: list[str], voice: _Voice, mood: dict[str, float], rng: np.rand
             hold(length, consonant.place, consonant.voice, consonant.hiss, consonant)
         target = tuple(np.asarray(vowel) * rng.uniform(0.95, 1.05, 3))
         accents.append(sum(map(len, parts["voice"])))
-        hold(rng.uniform(0.11, 0.19), target, rng.uniform(0.75, 1.0), 0.0, consonant)
+        hold(rng.uniform(0.09, 0.16), target, rng.uniform(0.75, 1.0), 0.0, consonant)
     joined = {name: np.concatenate(pieces) for name, pieces in parts.items()}
     scale = voice.tract * mood["tract"] * np.asarray(voice.colour)
     joined["formants"] = _glide(joined["formants"], 11) * scale

@@ -212,15 +212,20 @@ def _local(source: Path) -> Path:
 
 def _download() -> Path:
     """Return the published checkpoint from the hub's cache, fetching it the first time."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub import get_session, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
+    cached = try_to_load_from_cache(REPOSITORY, FILE, revision=REVISION)
+    if isinstance(cached, str):
+        return Path(cached)
     try:
+        # asked once, because the hub's own client says six times in half a minute that there is no network
+        get_session().head(hf_hub_url(REPOSITORY, FILE, revision=REVISION), timeout=10)
         return Path(hf_hub_download(REPOSITORY, FILE, revision=REVISION))
-    except (LocalEntryNotFoundError, OSError) as error:
-        _log.debug("no download of %s: %s", FILE, error)
-        reason = str(error).strip().splitlines()[0][:200]
-        raise FileNotFoundError(f"the ECAPA weights are not here and cannot be fetched ({reason}): {_instructions()}") from None
+    except Exception as error:  # of the hub, or of whichever HTTP library this version of it uses
+        _log.debug("no download of %s", FILE, exc_info=True)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        message = f"the ECAPA weights are not here and cannot be fetched ({reason}): {_instructions()}"
+        raise FileNotFoundError(message) from None
 
 
 def _instructions() -> str:

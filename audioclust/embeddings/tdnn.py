@@ -190,9 +190,7 @@ class ECAPA(nn.Module):
         for before, width, kernel, dilation in zip(
             channels[:-2], channels[1:-1], kernels[1:-1], dilations[1:-1], strict=True
         ):
-            self.blocks.append(
-                Block(before, width, kernel=kernel, dilation=dilation, scale=scale, squeezed=squeezed)
-            )
+            self.blocks.append(Block(before, width, kernel=kernel, dilation=dilation, scale=scale, squeezed=squeezed))
         self.mfa = TDNN(sum(channels[1:-1]), channels[-1], kernels[-1], dilations[-1])
         self.asp = AttentivePooling(channels[-1], attention)
         self.asp_bn = Norm(2 * channels[-1])
@@ -216,10 +214,9 @@ class ECAPA(nn.Module):
         """
         x = features.transpose(1, 2)
         count = x.shape[2]
-        if frames is None:
+        ends = frames
+        if ends is None:
             ends = x.new_full((len(x),), count) if lengths is None else lengths * count
-        else:
-            ends = frames
         own = (torch.arange(count, device=x.device) < ends[:, None])[:, None]
         x = self.blocks[0](x, frames)
         outputs = []

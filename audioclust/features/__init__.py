@@ -1,8 +1,9 @@
 """From samples to numbers: spectral features, images, vectors for clustering, and the store that keeps them.
 
-``spectral(y, sample_rate)`` gives the features of one recording as arrays [shape=(bands, frames)]; ``extract(metadata, root,
-store)`` computes those of a dataset once, keeps them on the disk and gives a :class:`FeatureSet`, whose ``vectors`` and
-``images`` are what clusterers and networks take. ``describe`` gives scalar descriptors (tempo, pitch, ...).
+``spectral(y, sample_rate)`` gives the features of one recording as arrays [shape=(bands, frames)]; ``extract(metadata,
+root, store)`` computes those of a dataset once, keeps them on the disk and gives a :class:`FeatureSet`, whose
+``vectors`` and ``images`` are what clusterers and networks take. ``describe`` gives scalar descriptors (tempo, pitch,
+...).
 """
 
 from importlib import import_module

@@ -3,11 +3,11 @@
 Frames are 2 048 samples every 512, as in librosa, whose definitions these are: a Hann-windowed magnitude spectrum for
 centroid, bandwidth (p = 2) and rolloff (85 %), onset strength and its autocorrelation for tempo; over time, the mean.
 
-Pitch is YIN's [1]_, as in ``librosa.yin``. A frame is voiced where YIN's difference function falls below 0.2 and the
-level is within 30 dB of the loudest frame: 1 minus that value is the share of power that repeats with the period.
+Pitch is YIN's [1]_, as in ``librosa.yin``. A frame is voiced where YIN's difference function falls below 0.4 (about
+the share of power that does not repeat with the period) and the level is within 30 dB of the loudest frame.
 
 Syllables are counted as in [2]_: peaks of the intensity (64 ms windows, every 16 ms) less than 25 dB below its 99th
-percentile, with a dip of at least 2 dB on both sides, at which the sound is voiced. The rate is per second of the
+percentile, with a dip of at least 2 dB on both sides, within one frame of voiced sound. The rate is per second of the
 whole recording (speech rate, not articulation rate).
 
 References
@@ -45,7 +45,7 @@ DESCRIPTORS = {
 
 FRAME, HOP = 2048, 512
 LOWEST, HIGHEST = 65.0, 600.0  # Hz; the range of speaking voices
-TROUGH, VOICED = 0.1, 0.2  # of YIN's difference function: what ends the search, what counts as voiced
+TROUGH, VOICED = 0.1, 0.4  # of YIN's difference function: what ends the search, what counts as voiced
 BELOW_LOUDEST = 30.0  # dB
 SHORTEST_TEMPO = 1.0  # s; two beats at 120 beats/min, around which librosa's prior stands
 
@@ -69,7 +69,7 @@ def describe(y: np.ndarray, sample_rate: int) -> dict[str, float]:
         - ``tempo`` : beats per minute; NaN below 1 s
         - ``f0``, ``f0_iqr`` : median and interquartile range of the pitch of voiced frames, Hz
         - ``voiced`` : share of frames, in [0, 1]
-        - ``speaking_rate`` : syllable nuclei per second
+        - ``speaking_rate`` : syllable nuclei per second; NaN where there is none
         - ``rms`` : level of the root mean square over all samples, dBFS
         - ``zero_crossing_rate`` : share of samples at which the sign changes, in [0, 1]
         - ``centroid``, ``bandwidth``, ``rolloff`` : Hz, mean over the frames that are not silent
@@ -96,7 +96,7 @@ def describe(y: np.ndarray, sample_rate: int) -> dict[str, float]:
     if voiced.any():
         low, middle, high = np.percentile(f0[voiced], [25, 50, 75])
         found |= {"f0": float(middle), "f0_iqr": float(high - low)}
-        found["speaking_rate"] = len(_nuclei(y, sample_rate, voiced)) / found["duration"]
+        found["speaking_rate"] = (len(_nuclei(y, sample_rate, voiced)) or math.nan) / found["duration"]
     found["zero_crossing_rate"] = _zero_crossing_rate(y)
     return found | _spectral(y, sample_rate)
 
@@ -262,7 +262,8 @@ def _nuclei(y: np.ndarray, sample_rate: int, voiced: np.ndarray) -> np.ndarray:
     intensity = 10 * np.log10(np.maximum(power, 1e-12))
     peaks, _ = signal.find_peaks(intensity, height=np.percentile(intensity, 99) - 25)
     frame = np.minimum(np.round(peaks * hop / HOP).astype(int), len(voiced) - 1)
-    return _with_dips(intensity, peaks[voiced[frame]], dip=2.0)
+    near = np.convolve(voiced, [1, 1, 1])[1:-1] > 0
+    return _with_dips(intensity, peaks[near[frame]], dip=2.0)
 
 
 def _with_dips(intensity: np.ndarray, peaks: np.ndarray, *, dip: float) -> np.ndarray:

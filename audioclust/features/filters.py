@@ -1,7 +1,7 @@
 """Window, filter banks and cosine transform of the spectral features, each built once and kept.
 
-They are librosa's (0.11, defaults), written here because importing librosa costs every worker process a second, more than
-it takes to analyse hundreds of recordings; the tests hold them to librosa's own.
+They are librosa's (0.11, defaults), written here because importing librosa costs every worker process a second, more
+than it takes to analyse hundreds of recordings; the tests hold them to librosa's own.
 
 References
 ----------

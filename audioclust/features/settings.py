@@ -1,7 +1,7 @@
 """What the spectral features are computed with, and which of it decides which feature.
 
-The defaults are those of the clustering thesis this package repeats: 22 050 Hz, a Hann window of 2 048 samples, spectrogram
-and mel every 1 024 samples, chroma and MFCC every 512.
+The defaults are those of the clustering thesis this package repeats: 22 050 Hz, a Hann window of 2 048 samples,
+spectrogram and mel every 1 024 samples, chroma and MFCC every 512.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ Arrays: samples ``y`` [shape=(samples,), float32, full scale at 1]; features [sh
 first. Frame t is centred on sample ``t * hop``; both ends are padded with zeros, so a recording of any length has
 ``1 + samples // hop`` frames. Inside, arrays are frame by frame, [shape=(frames, bins)].
 
-Every number equals what librosa 0.11 gives for the same samples and parameters, far within .001 dB. The transform runs in
-double precision, as there: in single precision, bins 80 dB below the peak would be off by more than that. Chroma's tuning
-is estimated as librosa does, but only at the spectral peaks; it repeats librosa's arithmetic type for type, since it counts
-peaks in a histogram, where the last bit may decide.
+Every number equals what librosa 0.11 gives for the same samples and parameters, far within .001 dB. The transform runs
+in double precision, as there: in single precision, bins 80 dB below the peak would be off by more than that. Chroma's
+tuning is estimated as librosa does, but only at the spectral peaks; it repeats librosa's arithmetic type for type,
+since it counts peaks in a histogram, where the last bit may decide.
 
 References
 ----------
@@ -58,10 +58,10 @@ def spectral(
     Returns
     -------
     dict of np.ndarray [shape=(bands, frames), float32]
-        ``spectrogram``: magnitude in dB, 1 + n_fft / 2 bands from 0 Hz to Nyquist. ``mel``: power in dB. Both relative to
-        the recording's maximum, so from -top_db to 0, or to 1.0. ``chroma``: strength of the 12 pitch classes from C, 0
-        to 1, 1 for the strongest of the frame. ``mfcc``: cepstral coefficients of the mel power in dB relative to 1.0.
-        ``mfcc_no0``: the same without the first, which holds the level.
+        ``spectrogram``: magnitude in dB, 1 + n_fft / 2 bands from 0 Hz to Nyquist. ``mel``: power in dB. Both relative
+        to the recording's maximum, so from -top_db to 0, or to 1.0. ``chroma``: strength of the 12 pitch classes from
+        C, 0 to 1, 1 for the strongest of the frame. ``mfcc``: cepstral coefficients of the mel power in dB relative to
+        1.0. ``mfcc_no0``: the same without the first, which holds the level.
 
     Raises
     ------
@@ -79,38 +79,46 @@ def analyse(y: Floats, features: tuple[str, ...], settings: Settings) -> dict[st
     """Compute `features` as :func:`spectral` does, as arrays [shape=(frames, bands)]."""
     hops = {name: settings.hop_of(name) for name in features}
     hop = min(hops.values())
+    steps = {name: hops[name] // hop for name in features}
     frames = 1 + len(y) // hop
     starts = range(0, frames, _BLOCK)
-    kept: dict[str, list[Floats]] = {name: [] for name in ("spectrogram", "mel", "chroma")}
+    whole: dict[str, Floats] = {}
+    if "spectrogram" in features:
+        whole["spectrogram"] = np.empty((-(-frames // steps["spectrogram"]), 1 + settings.n_fft // 2), np.float32)
+    if {"mel", "mfcc", "mfcc_no0"} & set(features):
+        whole["mel"] = np.empty((frames, settings.n_mels), np.float32)
+    if "chroma" in features:
+        whole["chroma"] = np.empty((frames, 12), np.float32)
     peaks: list[tuple[Floats, Floats]] = []
-    wants_mel = [name for name in ("mel", "mfcc", "mfcc_no0") if name in features]
     power = np.empty((0, 0), np.float32)
     for start in starts:
-        power = _power(y, start, min(start + _BLOCK, frames), hop, settings.n_fft)
-        if "spectrogram" in features:
-            kept["spectrogram"].append(power[:: hops["spectrogram"] // hop].copy())  # _BLOCK is even: none is skipped
-        if wants_mel:
-            step = min(hops[name] for name in wants_mel) // hop
-            kept["mel"].append(_mel(power[::step], settings))
-        if "chroma" in features:
+        stop = min(start + _BLOCK, frames)
+        power = _power(y, start, stop, hop, settings.n_fft)
+        if "spectrogram" in whole:
+            step = steps["spectrogram"]
+            whole["spectrogram"][start // step : -(-stop // step)] = power[::step]
+        if "mel" in whole:
+            _mel(power, settings, out=whole["mel"][start:stop])
+        if "chroma" in whole:
             peaks.append(_peaks(power, settings))
-    if "chroma" in features:
+    if "chroma" in whole:
         bank = filters.chroma_bank(settings.sample_rate, settings.n_fft, _tuning(peaks)).T
         for start in starts:  # the tuning is that of the whole recording; a long one is transformed once more
+            stop = min(start + _BLOCK, frames)
             if len(starts) > 1:
-                power = _power(y, start, min(start + _BLOCK, frames), hop, settings.n_fft)
-            kept["chroma"].append(_normalised(power @ bank))
-    whole = {name: blocks[0] if len(blocks) == 1 else np.concatenate(blocks) for name, blocks in kept.items() if blocks}
-    return {name: _finished(name, whole, hops, settings) for name in features}
+                power = _power(y, start, stop, hop, settings.n_fft)
+            np.matmul(power, bank, out=whole["chroma"][start:stop])
+        _normalise(whole["chroma"])
+    return {name: _finished(name, whole, steps[name], settings) for name in features}
 
 
 def decibels(power: Floats, *, top_db: float | None, reference: float | None = 1.0) -> Floats:
-    """Return the level of `power` in dB.
+    """Turn `power` into levels in dB, in place.
 
     Parameters
     ----------
-    power : np.ndarray
-        At least 0.
+    power : np.ndarray [float32]
+        At least 0; overwritten.
     top_db : float or None
         Cut what lies further than this below the maximum.
     reference : float or None
@@ -118,9 +126,10 @@ def decibels(power: Floats, *, top_db: float | None, reference: float | None = 1
 
     Returns
     -------
-    np.ndarray [shape of power, float32]
+    np.ndarray
+        `power`, now in dB.
     """
-    level = np.maximum(power, _FLOOR)
+    level = np.maximum(power, _FLOOR, out=power)
     top = level.max()
     np.log10(level, out=level)
     level *= np.float32(10)
@@ -158,21 +167,19 @@ def _power(y: Floats, start: int, stop: int, hop: int, n_fft: int) -> Floats:
     return power
 
 
-def _mel(power: Floats, settings: Settings) -> Floats:
-    mel = np.empty((len(power), settings.n_mels), np.float32)
+def _mel(power: Floats, settings: Settings, out: Floats) -> None:
     for bins, bands, weights in filters.mel_blocks(settings.sample_rate, settings.n_fft, settings.n_mels):
-        mel[:, bands] = power[:, bins] @ weights
-    return mel
+        out[:, bands] = power[:, bins] @ weights
 
 
-def _normalised(chroma: Floats) -> Floats:
-    """Divide each frame by its maximum; frames of silence stay as they are."""
+def _normalise(chroma: Floats) -> None:
+    """Divide each frame by its maximum, in place; frames of silence stay as they are."""
     top = chroma.max(axis=1, keepdims=True)
     top[top < np.finfo(np.float32).tiny] = 1
-    return np.divide(chroma, top, out=chroma)
+    chroma /= top
 
 
-def _finished(name: str, whole: dict[str, Floats], hops: dict[str, int], settings: Settings) -> Floats:
+def _finished(name: str, whole: dict[str, Floats], step: int, settings: Settings) -> Floats:
     """Turn power into the feature `name`."""
     if name == "chroma":
         return whole["chroma"]
@@ -180,10 +187,9 @@ def _finished(name: str, whole: dict[str, Floats], hops: dict[str, int], setting
     if name == "spectrogram":
         return decibels(whole["spectrogram"], top_db=settings.top_db, reference=reference)
     if name == "mel":
-        step = hops["mel"] // min(hop for other, hop in hops.items() if other in ("mel", "mfcc", "mfcc_no0"))
-        return decibels(whole["mel"][::step], top_db=settings.top_db, reference=reference)
+        return decibels(whole["mel"][::step].copy(), top_db=settings.top_db, reference=reference)
     if "cepstra" not in whole:
-        level = decibels(whole["mel"], top_db=settings.top_db)
+        level = decibels(whole["mel"], top_db=settings.top_db)  # after mel, by the order of FEATURES
         cepstra = level.astype(np.float64) @ filters.cosines(settings.n_mels, settings.n_mfcc)
         whole["cepstra"] = cepstra.astype(np.float32)
     return whole["cepstra"] if name == "mfcc" else whole["cepstra"][:, 1:]

@@ -202,7 +202,7 @@ def _sheets(
         distances = np.linalg.norm(inside - inside[centre], axis=1)
         order = [int(row) for row in rows[np.argsort(distances, kind="stable")]]
         third = (per_cluster - 1) // 3
-        by_silhouette = order if silhouettes is None else sorted(order, key=lambda row: _last(silhouettes[row]))
+        by_silhouette = order if silhouettes is None else sorted(order, key=lambda row: _last(float(silhouettes[row])))
         chosen = {order[0]: "medoid"}
         for kind, candidates, count in (
             ("outlier", order[::-1], third),
@@ -337,6 +337,6 @@ def _link(path: Path, folder: Path) -> str:
 
 
 def _colour(place: int) -> str:
-    """Give each cluster a hue: neighbours in number are far apart, and lightness changes where hues come round again."""
+    """Give each cluster a colour: neighbours in number far apart in hue, lightness changing as hues come round."""
     hue = (215 + place * 137.508) % 360
     return f"hsl({hue:.0f} {(62, 45, 75)[place // 7 % 3]}% {(48, 60, 38)[place // 3 % 3]}%)"

@@ -90,6 +90,9 @@ class Table:
             return 0
         return int(self.marks[column].iloc[row])
 
+    def _deviates(self, column: Any) -> bool:
+        return self.std is not None and column in self.std and bool(self.std[column].notna().any())
+
     def _number(self, column: Any, value: float) -> str:
         if math.isnan(value):
             return MISSING
@@ -184,7 +187,7 @@ class Table:
         for column, (group, name) in zip(self.values.columns, self._heads(), strict=True):
             head = f"{group}: {name}" if group else name
             columns[head] = self.values[column]
-            if self.std is not None and column in self.std and self.std[column].notna().any():
+            if self.std is not None and self._deviates(column):
                 columns[f"{head} std"] = self.std[column].to_numpy()
         return pd.DataFrame(columns)
 
@@ -229,8 +232,9 @@ class Table:
         value = self.values[column].iloc[row]
         cell = _text(text)
         cell = {1: f"<b>{cell}</b>", 2: f"<u>{cell}</u>"}.get(self.mark(row, column), cell)
-        if deviation:
-            cell += f" <small>± {deviation}</small>"
+        if _is_number(value) and self._deviates(column):
+            # An empty one keeps the numbers of a column below one another.
+            cell += f"<small>{'± ' + deviation if deviation else ''}</small>"
         if place < self.stub:
             return f"<th scope=row>{cell}</th>"
         if _is_number(value):

@@ -120,7 +120,7 @@ def write(runs: pd.DataFrame, folder: str | Path, *, results: str | Path | None 
     return [_write(folder / "index.html", index), *written]
 
 
-def page(title: str, tables: Sequence[Table], *, lead: str = "", back: bool = False) -> str:
+def page(title: str, tables: Sequence[Table], *, lead: str = "", tail: str = "", back: bool = False) -> str:
     """Return a self-contained HTML page of tables whose columns sort on a click.
 
     Parameters
@@ -129,12 +129,14 @@ def page(title: str, tables: Sequence[Table], *, lead: str = "", back: bool = Fa
     tables : sequence of Table
     lead : str
         HTML between the heading and the tables.
+    tail : str
+        HTML below the tables.
     back : bool
         Whether to link to ``index.html``.
     """
     link = "<a href=index.html>← overview</a>" if back else ""
     body = "".join(table.to_html() for table in tables)
-    return pages.fill("tables", title=title, back=link, lead=lead, body=body)
+    return pages.fill("tables", title=title, back=link, lead=lead, body=body, tail=tail)
 
 
 _TITLES = {
@@ -170,7 +172,7 @@ def _index(runs: pd.DataFrame, kinds: dict[str, list[Table]], folder: Path, resu
     )
     lead = f"<div class=facts>{counts}</div>\n<ul class=files>{links}</ul>\n"
     best = [table for table in kinds.get("comparison", []) if table.title.startswith("Best algorithm")]
-    return page("Results", best, lead=lead + _run_list(runs, folder, results))
+    return page("Results", best, lead=lead, tail=_run_list(runs, folder, results))
 
 
 _FORMATS = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
@@ -195,7 +197,7 @@ def _run_list(runs: pd.DataFrame, folder: Path, results: Path) -> str:
             items.append(f"<li><code>{html.escape(str(run))}</code>{note} <small>{' · '.join(links)}</small></li>")
         summary = f"{html.escape(str(dataset))}: {len(items)} run{'s' * (len(items) > 1)}"
         sections.append(f"<details><summary>{summary}</summary><ul>{''.join(items)}</ul></details>")
-    return f"<section class=runs>{''.join(sections)}</section>\n"
+    return f"<section class=runs><h2>Runs</h2>{''.join(sections)}</section>\n"
 
 
 _LEFT_BEHIND = {"listen.html": "listen", "notebook.html": "notebook", "notebook.ipynb": "ipynb", "figures": "figures"}

@@ -223,6 +223,8 @@ def nuisance(table: pd.DataFrame) -> list[Table]:
         exceeds = group[columns].max(axis=1) > label_nmi
         target = "label" if _empty(label) else str(label)
         values = pd.DataFrame({name: group[name].map(_blank) for name in ("feature", "vectors", "algorithm", "params")})
+        if not values["params"].any():
+            values = values.drop(columns="params")
         values["k"] = group["k"]
         values[f"NMI {target}"] = label_nmi
         for column in columns:
@@ -242,7 +244,7 @@ def nuisance(table: pd.DataFrame) -> list[Table]:
                 values=values,
                 std=std,
                 marks=marks,
-                stub=5,
+                stub=list(values.columns).index("k"),
                 flagged=[i for i, more in enumerate(exceeds) if more],
                 decimals={**dict.fromkeys(shown, 1), "k": 0},
                 scale=dict.fromkeys(shown, 100.0),

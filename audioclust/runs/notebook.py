@@ -107,6 +107,13 @@ def is_done(folder: Path, project: Project, dataset: str) -> bool:
 
 def _execute(source: Path, target: Path, parameters: dict[str, Any]) -> None:
     import papermill
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import Unicode
+
+    class Kernel(AsyncKernelManager):
+        """A kernel that nobody but this user can talk to, where the system has such sockets."""
+
+        transport = Unicode("ipc" if os.name == "posix" else "tcp")
 
     running = target.with_name(".running.ipynb")  # papermill writes it after every cell
     running.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +122,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, Any]) -> None:
         with _quiet_kernel():
             papermill.execute_notebook(
                 str(source), str(running), parameters=parameters, cwd=str(source.parent), progress_bar=False,
-                kernel_name="python3", log_output=False, start_timeout=120,
+                kernel_name="python3", log_output=False, start_timeout=120, kernel_manager_class=Kernel,
             )  # fmt: skip
     finally:
         if running.exists():

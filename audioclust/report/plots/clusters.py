@@ -142,7 +142,8 @@ def score_distributions(
         rate = "" if eer is None else f", EER {eer:.2%}"
         ax.axvline(threshold, color="#1D2430", linewidth=1.2, linestyle="--", label=f"threshold {threshold:.3f}{rate}")
     ax.set(xlabel="similarity", ylabel="density", title="Similarity of pairs", yticks=[])
-    ax.legend()
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend()
     return ax
 
 

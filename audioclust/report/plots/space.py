@@ -46,11 +46,14 @@ def project_2d(X: np.ndarray, method: str = "pca", *, random_state: int = 0) -> 
         return _pca(X)
     if method == "tsne":
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
 
         # More than some tens of dimensions add time and noise, not neighbours.
         compact = _pca(X, 50) if X.shape[1] > 50 else X
-        perplexity = min(30.0, (n - 1) / 3)
-        return TSNE(perplexity=perplexity, init="pca", random_state=random_state).fit_transform(compact).astype(float)
+        model = TSNE(perplexity=min(30.0, (n - 1) / 3), init="pca", random_state=random_state)
+        # Threads add in an order of their own, and t-SNE amplifies the difference: one thread, one map.
+        with threadpool_limits(1):
+            return np.asarray(model.fit_transform(compact), dtype=float)
     from umap import UMAP
 
     placed = UMAP(n_neighbors=min(15, n - 1), random_state=random_state, n_jobs=1, init=_pca(X)).fit_transform(X)

@@ -1,0 +1,242 @@
+"""The two-covariance model of speakers: how likely a grouping of vectors is, and groupings that are likely.
+
+Conventions
+-----------
+``X`` (n, d) holds one vector per row, centred. ``labels`` (n,) are integers 0 .. k - 1, every one in use. A speaker's
+mean is drawn from ``N(0, B)``, a recording of that speaker from ``N(mean, W)``: one covariance between speakers, one
+within, both estimated from a grouping. Which recordings belong together is drawn from a Chinese restaurant process.
+
+The means are integrated out, so more speakers are not more likely as such: :func:`evidence` of two groupings may be
+compared, whatever their numbers of speakers. That is how the number of speakers is found.
+
+References
+----------
+Bruemmer, de Villiers: The speaker partitioning problem (2010): the model, and the likelihood of a partition.
+Ioffe: Probabilistic linear discriminant analysis (2006).
+Chen, Wiesel, Eldar, Hero: Shrinkage algorithms for MMSE covariance estimation (2010): the shrinkage of W (OAS).
+Searle, Casella, McCulloch: Variance components (1992): the moment estimate of B with unequal group sizes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.special import gammaln
+
+__all__ = ["TwoCovariance", "agglomerate", "evidence", "fit", "reassign"]
+
+
+class TwoCovariance(NamedTuple):
+    """The model in coordinates where W is the identity and B diagonal.
+
+    Attributes
+    ----------
+    transform : array [shape=(d, d)]
+        ``X @ transform`` has within-speaker covariance I.
+    between : array [shape=(d,)]
+        Variance between speakers along each coordinate, in units of the variance within.
+    log_determinant : float
+        Of W.
+    """
+
+    transform: NDArray[np.float64]
+    between: NDArray[np.float64]
+    log_determinant: float
+
+
+def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
+    """Estimate both covariances from a grouping with fewer groups than rows."""
+    n, d = X.shape
+    sizes, sums = _statistics(X, labels)
+    k = len(sizes)
+    means = sums / sizes[:, None]
+    residuals = X - means[labels]
+    within = _shrunk(residuals.T @ residuals / (n - k), n - k)
+    if k == 1:
+        values, vectors = np.linalg.eigh(within)
+        return TwoCovariance(vectors / np.sqrt(values), np.zeros(d), float(np.log(values).sum()))
+    spread = (means * sizes[:, None]).T @ means
+    between = (spread - (k - 1) * within) / ((n - (sizes**2).sum() / n))
+    ratios, transform = eigh(between, within)
+    return TwoCovariance(transform, np.maximum(ratios, 0.0), float(np.linalg.slogdet(within)[1]))
+
+
+def evidence(X: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
+    """Log-likelihood of the vectors and their grouping, under the model estimated from that grouping."""
+    model = fit(X, labels)
+    n, d = X.shape
+    Y = X @ model.transform
+    sizes, sums = _statistics(Y, labels)
+    constant = -0.5 * (n * d * np.log(2 * np.pi) + n * model.log_determinant + np.einsum("ij,ij->", Y, Y))
+    prior = gammaln(sizes).sum() - gammaln(1 + n)
+    return float(constant + _gain(sizes, sums, model.between).sum() + prior)
+
+
+def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 10) -> NDArray[np.intp]:
+    """Move every recording to the speaker most likely to have uttered it, re-estimate, and repeat until none moves."""
+    for _ in range(rounds):
+        if labels.max() == 0 or labels.max() + 1 >= len(X):
+            return labels
+        model = fit(X, labels)
+        keep = model.between > 0
+        Y = X @ model.transform[:, keep]
+        between = model.between[keep]
+        sizes, sums = _statistics(Y, labels)
+        shrunk = between / (1 + sizes[:, None] * between)  # posterior variance of each mean
+        means = sums * shrunk
+        variance = 1 + shrunk
+        scores = np.log(sizes) - 0.5 * (np.log(variance).sum(axis=1) + (means**2 / variance).sum(axis=1))
+        scores = scores + Y @ (means / variance).T - 0.5 * (Y**2) @ (1 / variance).T
+        moved = scores.argmax(axis=1)
+        moved = np.unique(moved, return_inverse=True)[1]
+        if np.array_equal(moved, labels):
+            break
+        labels = moved
+    return labels
+
+
+def agglomerate(
+    model: TwoCovariance, sizes: NDArray[np.float64], sums: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Merge groups greedily while a merge makes the grouping more likely.
+
+    Parameters
+    ----------
+    model : TwoCovariance
+    sizes : array [shape=(m,)]
+        Recordings in each group.
+    sums : array [shape=(m, d)]
+        Sum of their vectors, not transformed.
+
+    Returns
+    -------
+    array of int [shape=(m,)]
+        The merged group of each group, from 0.
+    """
+    keep = model.between > 0
+    between = model.between[keep]
+    table = gammaln(np.arange(1, int(sizes.sum()) + 2))
+    log_gamma = np.concatenate([[0.0], table])  # log_gamma[n] = log Gamma(n), n >= 1
+    owner = _merge(sizes.astype(np.int64), sums @ model.transform[:, keep], between, log_gamma)
+    return np.unique(owner, return_inverse=True)[1]
+
+
+def _statistics(X: NDArray[np.float64], labels: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
+    return np.bincount(labels).astype(np.float64), np.add.reduceat(X[order], starts, axis=0)
+
+
+def _gain(sizes: NDArray[np.float64], sums: NDArray[np.float64], between: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What sharing an unknown mean adds to the log-likelihood of each group's rows."""
+    growth = 1 + sizes[:, None] * between
+    return 0.5 * (sums**2 * (between / growth) - np.log(growth)).sum(axis=1)
+
+
+def _shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]:
+    """Shrink a covariance estimated with `freedom` degrees of freedom towards a multiple of the identity."""
+    d = len(covariance)
+    trace = np.trace(covariance)
+    square = (covariance**2).sum()
+    numerator = (1 - 2 / d) * square + trace**2
+    denominator = (freedom + 1 - 2 / d) * (square - trace**2 / d)
+    weight = 1.0 if denominator <= 0 else min(1.0, numerator / denominator)
+    shrunk = (1 - weight) * covariance
+    shrunk[np.diag_indices(d)] += max(weight * trace / d, 1e-9 * trace / d, 1e-300)
+    return shrunk
+
+
+@njit(cache=True)
+def _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, out):
+    d = len(between)
+    for j in range(len(sizes)):
+        if not alive[j] or j == i:
+            out[j] = -np.inf
+            continue
+        n = sizes[i] + sizes[j]
+        gain = 0.0
+        product = 1.0
+        for c in range(d):
+            growth = 1 + n * between[c]
+            total = sums[i, c] + sums[j, c]
+            gain += total * total * between[c] / growth
+        out[j] = 0.5 * gain - gains[i] - gains[j] + log_gamma[n] - log_gamma[sizes[i]] - log_gamma[sizes[j]]
+    return
+
+
+@njit(cache=True)
+def _merge(sizes, sums, between, log_gamma):
+    m, d = sums.shape
+    total = sizes.sum()
+    halves = np.zeros(total + 1)  # half the log-determinant that a group of that size costs
+    needed = np.zeros(total + 1, np.bool_)
+    owner = np.arange(m)
+    alive = np.ones(m, np.bool_)
+    gains = np.empty(m)
+    scores = np.empty((m, m), np.float32)
+    best = np.full(m, -np.inf)
+    mate = np.full(m, -1)
+    line = np.empty(m)
+    for n in range(1, total + 1):
+        cost = 0.0
+        for c in range(d):
+            cost += np.log(1 + n * between[c])
+        halves[n] = 0.5 * cost
+    for i in range(m):
+        gain = 0.0
+        for c in range(d):
+            gain += sums[i, c] ** 2 * between[c] / (1 + sizes[i] * between[c])
+        gains[i] = 0.5 * gain
+    for i in range(m):
+        _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, line)
+        for j in range(m):
+            if alive[j] and j != i:
+                line[j] += halves[sizes[i]] + halves[sizes[j]] - halves[sizes[i] + sizes[j]]
+            scores[i, j] = line[j]
+            if scores[i, j] > best[i]:
+                best[i] = scores[i, j]
+                mate[i] = j
+    for _ in range(m - 1):
+        i = np.argmax(best)
+        if not best[i] > 0:
+            break
+        j = mate[i]
+        for r in range(m):
+            if owner[r] == j:
+                owner[r] = i
+        sizes[i] += sizes[j]
+        for c in range(d):
+            sums[i, c] += sums[j, c]
+        alive[j] = False
+        best[j] = -np.inf
+        gain = 0.0
+        for c in range(d):
+            gain += sums[i, c] ** 2 * between[c] / (1 + sizes[i] * between[c])
+        gains[i] = 0.5 * gain
+        _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, line)
+        best[i] = -np.inf
+        mate[i] = -1
+        for r in range(m):
+            if not alive[r] or r == i:
+                continue
+            value = np.float32(line[r] + halves[sizes[i]] + halves[sizes[r]] - halves[sizes[i] + sizes[r]])
+            scores[i, r] = value
+            scores[r, i] = value
+            if value > best[i]:
+                best[i] = value
+                mate[i] = r
+            if mate[r] == i or mate[r] == j:
+                best[r] = -np.inf
+                mate[r] = -1
+                for c in range(m):
+                    if alive[c] and c != r and scores[r, c] > best[r]:
+                        best[r] = scores[r, c]
+                        mate[r] = c
+            elif value > best[r]:
+                best[r] = value
+                mate[r] = i
+    return owner

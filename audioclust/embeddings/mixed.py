@@ -1,0 +1,135 @@
+"""Which recordings seem to hold more than one voice: those whose windows disagree.
+
+Each recording is cut into windows, each window gets a vector, and the windows are parted into the two sides that differ
+most (2-means on the sphere). The score is the mean cosine between windows of different sides. One voice gives about
+the cosine of any two windows of it; two voices give that of different people.
+
+What is usual depends on the encoder, the channel and the window, so the threshold comes from the recordings themselves:
+from windows next to each other, which nearly always hold one voice, even where most recordings hold several. Changes
+of speaker can only pull their cosines down, so the upper half of these is that of one voice; mirrored at the median,
+it tells how far one voice falls.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from audioclust import parallel
+from audioclust.embeddings.encoder import Encoder, unit
+from audioclust.embeddings.vectors import stored
+
+__all__ = ["disagreement", "mixed", "threshold"]
+
+FEWEST = 3  # windows; of two, which may share samples, little can be said
+UPPER = 0.95  # quantile of the neighbours that is mirrored at their median
+
+
+def mixed(
+    metadata: pd.DataFrame,
+    root: str | Path,
+    store: str | Path,
+    encoder: str | Encoder = "ge2e",
+    jobs: parallel.Jobs = 1,
+    *,
+    window: float = 1.6,
+    hop: float = 0.8,
+    below: float | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Flag recordings that seem to hold more than one speaker.
+
+    Parameters
+    ----------
+    metadata, root, store, encoder, jobs
+        As for :func:`audioclust.embeddings.extract`; the windows' vectors are kept in the store too.
+    window, hop : float
+        Length of a window and step to the next, in seconds.
+    below : float, optional
+        Flag scores below this cosine, instead of below what the recordings themselves suggest.
+    **options
+        The encoder's.
+
+    Returns
+    -------
+    DataFrame
+        A row per usable recording, in the metadata's order: ``path``, ``windows``, ``agreement`` (the score, -1..1;
+        NaN where the recording has fewer than 3 windows), ``share`` (of the windows, on the smaller side),
+        ``mixed`` (whether it is flagged). ``attrs["below"]`` is the threshold.
+
+    Raises
+    ------
+    ValueError
+        When `window` or `hop` is not above 0, or `below` not in -1..1.
+    """
+    if not window > 0 or not hop > 0:
+        raise ValueError(f"window={window}, hop={hop}: must be above 0 s")
+    if below is not None and not -1 <= below <= 1:
+        raise ValueError(f"below={below}: must be a cosine in -1..1")
+    _, found, problems = stored(
+        metadata, root, store, encoder=encoder, windows=(window, hop), jobs=jobs, options=options, description="windows"
+    )
+    usable = metadata[metadata["sha256"].isin(found.keys()) & ~metadata["path"].isin(problems["path"])]
+    windows = [found[key] for key in usable["sha256"]]
+    scores = [disagreement(vectors) for vectors in windows]
+    apart = math.ceil(window / hop)  # windows that share no sample
+    neighbours = [np.einsum("ij,ij->i", vectors[:-apart], vectors[apart:]) for vectors in windows]
+    agreement = np.array([score for score, _ in scores])
+    if below is None:
+        below = threshold(np.concatenate([*neighbours, []]))
+    table = pd.DataFrame(
+        {
+            "path": usable["path"].to_numpy(),
+            "windows": [len(vectors) for vectors in windows],
+            "agreement": agreement,
+            "share": [share for _, share in scores],
+            "mixed": agreement < below,
+        }
+    )
+    table.attrs["below"] = below
+    return table
+
+
+def disagreement(vectors: NDArray) -> tuple[float, float]:
+    """Part a recording's windows [shape=(m, d), unit length] into the two sides that differ most.
+
+    Returns
+    -------
+    agreement : float
+        Mean cosine between windows of different sides; NaN for fewer than 3 windows.
+    share : float
+        Of the windows, on the smaller side.
+    """
+    if len(vectors) < FEWEST:
+        return math.nan, math.nan
+    centred = vectors - vectors.mean(axis=0)
+    side = np.linalg.svd(centred, full_matrices=False)[0][:, 0] > 0
+    for _ in range(50):
+        if side.all() or not side.any():
+            return 1.0, 0.0  # all windows are one vector
+        left, right = unit(np.stack([vectors[~side].mean(axis=0), vectors[side].mean(axis=0)]))
+        moved = vectors @ right > vectors @ left
+        if (moved == side).all() or moved.all() or not moved.any():
+            break
+        side = moved
+    cross = vectors[~side] @ vectors[side].T
+    return float(cross.mean()), float(min(side.mean(), 1 - side.mean()))
+
+
+def threshold(neighbours: NDArray) -> float:
+    """Return the cosine below which windows of one recording are unlikely to hold one voice.
+
+    Parameters
+    ----------
+    neighbours : array [shape=(m,)]
+        Cosines of windows next to each other, without a common sample, of all recordings.
+    """
+    if not len(neighbours):
+        return -1.0
+    middle, high = np.quantile(neighbours, [0.5, UPPER])
+    return float(max(2 * middle - high, -1.0))

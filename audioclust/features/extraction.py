@@ -1,0 +1,212 @@
+"""Features of a whole dataset: each recording is decoded once, transformed once, and kept in the store.
+
+Workers take recordings by the dozen and leave what they computed as shards in the store, so a run that is killed loses
+at most the recordings in hand. Recordings are known by the SHA-256 of their files: what the store holds is not
+computed again, a file that changed has another name. Two runs into one store at once do some work twice and are both
+right.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from audioclust import files, parallel
+from audioclust.audio import load
+from audioclust.features import images
+from audioclust.features.settings import FEATURES, Settings, check_features
+from audioclust.features.spectra import analyse
+from audioclust.features.store import Entry, Rows
+from audioclust.features.vectors import statistics
+from audioclust.recording import RecordingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audioclust.features.feature_set import FeatureSet
+
+__all__ = ["extract"]
+
+log = logging.getLogger(__name__)
+
+_SHARD = 64  # recordings, at most
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Recordings for a worker: SHA-256, path and the features missing of each."""
+
+    recordings: list[tuple[str, Path, tuple[str, ...]]]
+    entries: dict[str, Entry]
+    arrays: bool
+
+
+def extract(
+    metadata: pd.DataFrame,
+    root: str | Path,
+    store: str | Path,
+    features: str | Iterable[str] = FEATURES,
+    jobs: parallel.Jobs = -1,
+    *,
+    arrays: bool = False,
+    **settings: Any,
+) -> FeatureSet:
+    """Compute the features of a dataset, as far as the store does not hold them yet.
+
+    Parameters
+    ----------
+    metadata : pd.DataFrame
+        With columns ``path``, ``sha256`` and, optionally, ``problem``; rows with a problem are left out.
+    root : str or Path
+        Folder that ``path`` is relative to.
+    store : str or Path
+        Folder to keep the features in, usually ``project.features / NAME``.
+    features : str or sequence of str
+        Some of `FEATURES`.
+    jobs : int or str
+        Worker processes, see `audioclust.parallel`.
+    arrays : bool
+        Whether to keep the features over time too, for `FeatureSet.array`. They take some hundred times the room.
+    **settings
+        See :class:`audioclust.features.settings.Settings`.
+
+    Returns
+    -------
+    FeatureSet
+        Its ``problems`` names the recordings that could not be analysed now.
+
+    Raises
+    ------
+    ValueError
+        When a feature or setting is unknown, the table lacks a column, or no recording in it can be used.
+    OSError
+        When the store cannot be written, with what to do. Finished recordings are kept.
+    """
+    from audioclust.features.feature_set import FeatureSet
+
+    chosen = Settings.of(settings)
+    entries = {name: Entry.at(store, name, chosen) for name in check_features(features)}
+    parallel.worker_count(jobs)
+    usable = _usable(metadata)
+    paths = {sha256: Path(root) / path for sha256, path in zip(usable["sha256"], usable["path"], strict=True)}
+    problems: dict[str, str] = {}
+    try:
+        for entry in entries.values():
+            entry.create()
+        for found in parallel.map(
+            _work, _tasks(paths, entries, jobs, arrays), jobs=jobs, description="features", chunk=1
+        ):
+            problems |= found
+        for entry in entries.values():
+            entry.assemble(list(paths))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"cannot write features to {store}: {reason}. What is finished is kept; run again to go on"
+        raise OSError(error.errno, message) from error
+    failed = usable["sha256"].isin(list(problems))
+    if failed.all():
+        raise ValueError(
+            f"none of the {len(usable)} recordings can be analysed; the first: {next(iter(problems.values()))}"
+        )
+    table = usable.loc[failed, ["path"]].assign(problem=usable.loc[failed, "sha256"].map(problems))
+    for path, problem in table.itertuples(index=False):
+        log.warning("%s: %s", path, problem)
+    return FeatureSet(usable[~failed].reset_index(drop=True), table.reset_index(drop=True), Path(store), entries)
+
+
+def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
+    for column in ("path", "sha256"):
+        if column not in metadata:
+            raise ValueError(f"metadata has no column {column!r}; make the table with datasets.scan")
+    usable = metadata[metadata["problem"].isna()] if "problem" in metadata else metadata
+    if usable.empty:
+        raise ValueError(f"metadata has no usable recording: {len(metadata)} rows, each with a problem")
+    if usable["sha256"].isna().any():
+        raise ValueError(
+            f"metadata lacks the sha256 of {usable['sha256'].isna().sum()} recordings; scan the folder again"
+        )
+    return usable
+
+
+def _tasks(paths: dict[str, Path], entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool) -> list[_Task]:
+    """Divide what the store lacks among the workers."""
+    missing: defaultdict[str, list[str]] = defaultdict(list)
+    for name, entry in entries.items():
+        held = {*entry.stored(), *entry.waiting()}
+        for sha256 in paths:
+            if sha256 not in held or (arrays and not entry.array(sha256).exists()):
+                missing[sha256].append(name)
+    work = [(sha256, path, tuple(missing[sha256])) for sha256, path in paths.items() if sha256 in missing]
+    size = max(1, min(_SHARD, math.ceil(len(work) / (4 * max(1, parallel.worker_count(jobs))))))
+    return [_Task(work[start : start + size], entries, arrays) for start in range(0, len(work), size)]
+
+
+def _work(task: _Task) -> dict[str, str]:
+    """Analyse some recordings, leave a shard per feature, and return the problems by SHA-256."""
+    with threadpool_limits(1):  # the matrices are too small to share out, in this process as in a worker
+        return _analysed(task)
+
+
+def _analysed(task: _Task) -> dict[str, str]:
+    done: defaultdict[str, list[Rows]] = defaultdict(list)
+    problems: dict[str, str] = {}
+    settings = next(iter(task.entries.values())).settings
+    for sha256, path, features in task.recordings:
+        try:
+            found = analyse(load(path, settings.sample_rate)[0], features, _stored_as(settings))
+            if files.sha256(path) != sha256:
+                raise RecordingError(path, "changed since the metadata was made; scan the folder again")
+        except RecordingError as error:
+            problems[sha256] = error.problem
+            continue
+        except (OSError, ValueError, MemoryError, RuntimeError) as error:
+            problems[sha256] = f"{type(error).__name__}: {error}"
+            continue
+        for name in features:
+            values = found.pop(name).T
+            done[name].append(_row(name, sha256, values, settings))
+            if task.arrays:
+                _write_array(values, task.entries[name].array(sha256))
+    for name, rows in done.items():
+        task.entries[name].add(_joined(rows))
+    return problems
+
+
+def _stored_as(settings: Settings) -> Settings:
+    """Levels relative to a dataset are stored relative to 1.0: its maximum is known only when all is read."""
+    if settings.reference != "dataset":
+        return settings
+    return Settings(**{**vars(settings), "reference": "absolute"})
+
+
+def _row(feature: str, sha256: str, values: npt.NDArray[np.float32], settings: Settings) -> Rows:
+    image = images.resize(values)
+    limits = images.recording_range(feature, values, settings.reference)
+    picture = image.astype(np.float16) if limits is None else images.gray(image, *limits)
+    level = float(values.max()) if feature in ("spectrogram", "mel") else math.nan
+    return Rows(
+        sha256=np.array([sha256]),
+        frames=np.array([values.shape[1]], np.int32),
+        peak=np.array([level], np.float32),
+        statistics=statistics(values)[None],
+        profile=values.mean(axis=0, dtype=np.float32),
+        images=picture[None],
+    )
+
+
+def _joined(rows: list[Rows]) -> Rows:
+    return Rows(**{name: np.concatenate([getattr(row, name) for row in rows]) for name in vars(rows[0])})
+
+
+def _write_array(values: npt.NDArray[np.float32], path: Path) -> None:
+    with files.atomic(path) as partial:
+        np.save(partial, values, allow_pickle=False)

@@ -1,0 +1,166 @@
+"""What an extraction gives: the features of a dataset's recordings, read from the store when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audioclust import parallel
+from audioclust.features import images as pictures
+from audioclust.features import vectors as pooled
+from audioclust.features.store import Entry, why_stale
+
+__all__ = ["FeatureSet"]
+
+
+@dataclass(frozen=True, repr=False)
+class FeatureSet:
+    """Features of a dataset. Made by :func:`audioclust.features.extract`.
+
+    Attributes
+    ----------
+    index : pd.DataFrame
+        The metadata of the recordings in it, one row each, in the metadata's order.
+    problems : pd.DataFrame
+        ``path`` and ``problem`` of those that could not be analysed.
+    store : Path
+        Where it is kept.
+    entries : dict of str to Entry
+        Of each feature.
+    """
+
+    index: pd.DataFrame
+    problems: pd.DataFrame
+    store: Path
+    entries: dict[str, Entry]
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.problems)} with problems" if len(self.problems) else ""
+        return f"FeatureSet({len(self.index)} recordings{failed}; {', '.join(self.features)})"
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features in it."""
+        return tuple(self.entries)
+
+    def vectors(
+        self,
+        feature: str,
+        pooling: str = "mean_std",
+        scale: str | None = "standard",
+        pca: int | float | None = None,
+    ) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
+        """Give one vector per recording.
+
+        Parameters
+        ----------
+        feature : str
+            One of `features`.
+        pooling, scale, pca
+            See :mod:`audioclust.features.vectors`: how time is pooled, the vectors scaled, and how many principal
+            components are kept (None: no analysis).
+
+        Returns
+        -------
+        X : np.ndarray [shape=(n, d)]
+            Finite.
+        index : pd.DataFrame
+            The metadata of its rows.
+
+        Raises
+        ------
+        ValueError
+            When a parameter is not one of the allowed.
+        """
+        entry = self._entry(feature)
+        pooled.check(pooling, pooled.POOLINGS, "pooling")
+        pooled.check(scale, pooled.SCALES, "scale")
+        X = pooled.scale(pooled.impute(self._pooled(entry, pooling)), scale)
+        return pooled.reduce(X, pca), self.index
+
+    def images(self, feature: str) -> tuple[npt.NDArray[np.uint8], pd.DataFrame]:
+        """Give one image per recording, see :mod:`audioclust.features.images`.
+
+        Returns
+        -------
+        images : np.ndarray [shape=(n, 48, 96), uint8]
+            A read-only memory map where the store holds just these recordings one after the other, which it does after
+            a first extraction; else in memory.
+        index : pd.DataFrame
+            The metadata of its rows.
+        """
+        entry = self._entry(feature)
+        rows = self._rows(entry)
+        stored = entry.images()
+        first = int(rows[0])
+        chosen = stored[first : first + len(rows)] if (np.diff(rows) == 1).all() else np.asarray(stored[rows])
+        if chosen.dtype == np.uint8:
+            return chosen, self.index
+        limits = pictures.dataset_range(feature, chosen, self._peak(entry, rows))
+        return pictures.gray(chosen, *limits), self.index
+
+    def array(self, feature: str, row: int) -> npt.NDArray[np.float32]:
+        """Give a feature over time [shape=(bands, frames)] of row `row` of the index.
+
+        Raises
+        ------
+        ValueError
+            When the features were extracted without ``arrays=True``.
+        """
+        entry = self._entry(feature)
+        path = entry.array(self.index["sha256"].iloc[row])
+        if not path.exists():
+            raise ValueError(f"no array of {feature} for {self.index['path'].iloc[row]}: extract with arrays=True")
+        values = np.load(path, allow_pickle=False)
+        if feature in ("spectrogram", "mel") and entry.settings.reference == "dataset":
+            values -= self._peak(entry, self._rows(entry))
+        return values
+
+    def write_png(self, feature: str, folder: str | Path) -> list[Path]:
+        """Write each recording's image as ``FOLDER/PATH.FEATURE.png``, PATH being that of the recording."""
+        images, index = self.images(feature)
+        pairs = zip(images, index["path"], strict=True)
+        return [
+            pictures.write_png(image, Path(folder) / f"{path}.{feature}.png")
+            for image, path in parallel.progress(pairs, "images", len(index))
+        ]
+
+    def why_stale(self) -> pd.DataFrame:
+        """Say what other entries of the store were made with, see :func:`audioclust.features.why_stale`."""
+        settings: dict[str, Any] = asdict(next(iter(self.entries.values())).settings)
+        return why_stale(self.store, self.features, **settings)
+
+    def _entry(self, feature: str) -> Entry:
+        pooled.check(feature, self.features, "feature")
+        return self.entries[feature]
+
+    def _rows(self, entry: Entry) -> npt.NDArray[np.intp]:
+        """Return where the recordings of the index stand in the entry."""
+        place = {sha256: i for i, sha256 in enumerate(entry.stored())}
+        return np.array([place[sha256] for sha256 in self.index["sha256"]], dtype=np.intp)
+
+    def _peak(self, entry: Entry, rows: npt.NDArray[np.intp]) -> float:
+        return float(entry.column("peak")[rows].max())
+
+    def _pooled(self, entry: Entry, pooling: str) -> npt.NDArray[np.float64]:
+        if pooling in ("image", "image_rows"):
+            images = np.asarray(self.images(entry.feature)[0], dtype=np.float64)
+            return images.mean(axis=2) if pooling == "image_rows" else images.reshape(len(images), -1)
+        rows = self._rows(entry)
+        relative = entry.feature in ("spectrogram", "mel") and entry.settings.reference == "dataset"
+        shift = self._peak(entry, rows) if relative else 0.0
+        if pooling == "profile":
+            profiles = entry.column("profile")
+            return pooled.stack([profiles[row] for row in rows]) - shift
+        names = pooled.STATISTICS[: pooled.statistics_count(pooling)]
+        parts = [entry.column(name)[rows].astype(np.float64) for name in names]
+        parts[0] -= shift
+        return np.concatenate(parts, axis=1)

@@ -1,0 +1,273 @@
+"""The store on the disk: ``STORE/FEATURE/KEY/``, KEY naming everything that decides the numbers.
+
+``params.json``
+    Those parameters, so that :func:`why_stale` can say what an older entry was made with.
+``vectors.parquet``
+    One row per recording, by the SHA-256 of its file: ``sha256``, ``frames``, ``peak`` (highest level in dB, NaN for
+    chroma and cepstra), the four statistics of `audioclust.features.vectors` per band, and ``profile``.
+``images.npy``
+    [shape=(n, 48, 96)], row i for row i of the table: gray uint8; float16 in the feature's units where the gray scale
+    depends on the whole dataset.
+``arrays/SHA256.npy``
+    The features themselves [shape=(bands, frames), float32], where asked for.
+``shards/``
+    Rows that are computed but not yet in the table: what a killed run leaves is taken up by the next.
+
+Rows are only ever added, and ``images.npy`` is replaced before ``vectors.parquet``: whoever reads the table first
+finds the image of each of its rows at the same place, whatever another process writes meanwhile, and wherever it was
+killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audioclust import files
+from audioclust.features.settings import FEATURES, IMAGE_SHAPE, Settings, check_features, parameters
+from audioclust.features.vectors import STATISTICS
+
+__all__ = ["Entry", "Rows", "why_stale"]
+
+log = logging.getLogger(__name__)
+
+_ABANDONED = 3600.0  # seconds after which a half-written file is nobody's any more
+
+
+@dataclass
+class Rows:
+    """Rows of one entry.
+
+    Attributes
+    ----------
+    sha256 : np.ndarray [shape=(n,), str]
+    frames : np.ndarray [shape=(n,), int32]
+    peak : np.ndarray [shape=(n,), float32]
+        dB, or NaN.
+    statistics : np.ndarray [shape=(n, 4, bands), float32]
+    profile : np.ndarray [shape=(sum of frames,), float32]
+        One after the other.
+    images : np.ndarray [shape=(n, 48, 96)]
+    """
+
+    sha256: npt.NDArray[Any]
+    frames: npt.NDArray[Any]
+    peak: npt.NDArray[Any]
+    statistics: npt.NDArray[Any]
+    profile: npt.NDArray[Any]
+    images: npt.NDArray[Any]
+
+    def take(self, chosen: Sequence[int]) -> Rows:
+        """Return some of the rows, in the order given."""
+        ends = np.cumsum(self.frames)
+        parts = [self.profile[ends[i] - self.frames[i] : ends[i]] for i in chosen]
+        profile = np.concatenate(parts) if parts else self.profile[:0]
+        whole = {name: value[list(chosen)] for name, value in vars(self).items() if name != "profile"}
+        return Rows(profile=profile, **whole)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One feature with one set of parameters."""
+
+    folder: Path
+    feature: str
+    settings: Settings
+
+    @classmethod
+    def at(cls, store: str | Path, feature: str, settings: Settings) -> Entry:
+        """Name the entry of `feature` under `store`; nothing is written."""
+        key = files.digest(parameters(feature, settings))
+        return cls(Path(store) / feature / key, feature, settings)
+
+    def create(self) -> None:
+        """Make the folder and its ``params.json``."""
+        if not (self.folder / "params.json").exists():
+            files.write_json(self.folder / "params.json", parameters(self.feature, self.settings))
+
+    def array(self, sha256: str) -> Path:
+        """Return where the whole feature of a recording stands, if it was asked for."""
+        return self.folder / "arrays" / f"{sha256}.npy"
+
+    def stored(self) -> list[str]:
+        """Return the recordings in the table, in its order; none where the table or the images are damaged."""
+        try:
+            sha256 = [str(value) for value in self.column("sha256")]
+            images = np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
+            if len(images) < len(sha256) or images.shape[1:] != IMAGE_SHAPE:
+                raise ValueError(f"{len(images)} images for {len(sha256)} rows")
+            return sha256
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, EOFError) as error:  # pyarrow's errors are among these
+            log.warning("%s is damaged (%s); it is computed again", self.folder, error)
+            return []
+
+    def waiting(self) -> list[str]:
+        """Return the recordings that only shards hold so far; damaged shards are removed."""
+        return [str(sha256) for path in self._shards() if (rows := _read(path)) for sha256 in rows.sha256]
+
+    def add(self, rows: Rows) -> None:
+        """Keep computed rows as a shard."""
+        path = self.folder / "shards" / f"{files.digest(rows.sha256.tolist())}.npz"
+        with files.atomic(path) as partial:
+            np.savez(partial, **vars(rows))
+
+    def assemble(self, order: Sequence[str]) -> None:
+        """Move the rows of all shards into the table, new rows in the given order of recordings."""
+        if not self._shards():
+            return
+        place = {sha256: i for i, sha256 in enumerate(order)}
+        with files.locked(self.folder / ".lock"):
+            paths = self._shards()
+            known = self.stored()
+            seen = set(known)
+            loaded = [rows for path in paths if (rows := _read(path))]
+            loaded.sort(key=lambda rows: min(place.get(sha256, len(place)) for sha256 in rows.sha256.tolist()))
+            fresh = []
+            for rows in loaded:
+                chosen = [i for i, sha256 in enumerate(rows.sha256.tolist()) if sha256 not in seen]
+                seen.update(rows.sha256.tolist())
+                if chosen:
+                    fresh.append(rows.take(chosen) if len(chosen) < len(rows.sha256) else rows)
+            if fresh:
+                self._append(len(known), fresh)
+            for path in paths:
+                path.unlink(missing_ok=True)
+            _sweep(self.folder)
+            _sweep(self.folder / "shards")
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Read a column of the table: [shape=(n,)], or [shape=(n, bands)] for a statistic."""
+        import pyarrow.parquet as pq
+
+        column = pq.read_table(self.folder / "vectors.parquet", columns=[name])[name].combine_chunks()
+        if name in STATISTICS:
+            return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+        return column.to_numpy(zero_copy_only=False)
+
+    def images(self) -> npt.NDArray[Any]:
+        """Open the images as a read-only memory map."""
+        return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
+
+    def _shards(self) -> list[Path]:
+        return sorted((self.folder / "shards").glob("*.npz"))
+
+    def _append(self, known: int, fresh: list[Rows]) -> None:
+        import pyarrow.parquet as pq
+
+        count = known + sum(len(rows.sha256) for rows in fresh)
+        with files.atomic(self.folder / "images.npy") as partial:
+            images = np.lib.format.open_memmap(
+                partial, mode="w+", dtype=fresh[0].images.dtype, shape=(count, *IMAGE_SHAPE)
+            )
+            if known:
+                images[:known] = self.images()[:known]
+            start = known
+            for rows in fresh:
+                images[start : start + len(rows.images)] = rows.images
+                start += len(rows.images)
+            images.flush()
+            del images
+        table = self.folder / "vectors.parquet"
+        schema = _table(fresh[0]).schema
+        with (
+            files.atomic(table) as partial,
+            pq.ParquetWriter(partial, schema, compression="none", use_dictionary=False) as writer,
+        ):
+            if known:
+                old = pq.ParquetFile(table)
+                for group in range(old.num_row_groups):
+                    writer.write_table(old.read_row_group(group))
+            for rows in fresh:
+                writer.write_table(_table(rows))
+
+
+def why_stale(store: str | Path, features: str | Iterable[str] = FEATURES, **settings: Any) -> Any:
+    """Say why entries of a store are not used for these settings.
+
+    Parameters
+    ----------
+    store : str or Path
+        A dataset's feature folder.
+    features : str or sequence of str
+        Some of `FEATURES`.
+    **settings
+        As for `extract`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per entry that differs: ``feature``, ``key``, ``reason`` such as ``"n_fft 1024, now 2048"``. Empty where
+        all entries are those of the settings.
+    """
+    import pandas as pd
+
+    found = []
+    for feature in check_features(features):
+        entry = Entry.at(store, feature, Settings.of(settings))
+        for folder in sorted(path for path in entry.folder.parent.glob("*") if path.is_dir()):
+            if folder != entry.folder:
+                reason = _difference(folder / "params.json", parameters(feature, entry.settings))
+                found.append({"feature": feature, "key": folder.name, "reason": reason})
+    return pd.DataFrame(found, columns=["feature", "key", "reason"])
+
+
+def _difference(path: Path, wanted: dict[str, Any]) -> str:
+    try:
+        was = {**(found := files.read_json(path)), **found.pop("libraries")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "params.json is missing or damaged"
+    now = {**wanted, **wanted["libraries"]}
+    now.pop("libraries")
+    changed = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
+    return "; ".join(f"{name} {was.get(name)}, now {now.get(name)}" for name in changed)
+
+
+def _read(path: Path) -> Rows | None:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return Rows(**{name: data[name] for name in data.files})
+    except FileNotFoundError:  # another process has just moved it into the table
+        return None
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        log.warning("shard %s is damaged (%s); its recordings are computed again", path, error)
+        path.unlink(missing_ok=True)
+        return None
+
+
+def _table(rows: Rows) -> Any:
+    """Return rows, but for the images, as an Arrow table."""
+    import pyarrow as pa
+
+    bands = rows.statistics.shape[2]
+    columns = {
+        "sha256": pa.array(rows.sha256.tolist(), pa.string()),
+        "frames": pa.array(rows.frames, pa.int32()),
+        "peak": pa.array(rows.peak, pa.float32()),
+    }
+    for i, name in enumerate(STATISTICS):
+        flat = pa.array(np.ascontiguousarray(rows.statistics[:, i]).ravel(), pa.float32())
+        columns[name] = pa.FixedSizeListArray.from_arrays(flat, bands)
+    offsets = np.concatenate(([0], np.cumsum(rows.frames))).astype(np.int32)
+    columns["profile"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.profile, pa.float32()))
+    return pa.table(columns)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written."""
+    for path in folder.glob(".writing-*"):
+        try:
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+        except FileNotFoundError:
+            continue

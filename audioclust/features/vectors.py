@@ -1,0 +1,225 @@
+"""From a feature over time to one vector per recording, and from vectors to what a clusterer takes.
+
+A feature is [shape=(bands, frames)], vectors ``X`` are [shape=(n, d)], one row per recording. The order is always:
+pool each recording, impute what is missing, scale over the recordings, reduce.
+
+Poolings
+    ``mean``, ``mean_std``, ``mean_std_delta``: mean over time; with the standard deviation; with both also of the
+    first-order deltas. A delta is the slope of the line through nine frames (Furui 1986, as ``librosa.feature.delta``
+    with ``mode="nearest"``: at the ends the outermost frame repeats), so that short recordings have deltas too.
+    ``profile``: mean over the bands, frame by frame; as long as the longest recording, NaN where a recording has
+    ended. ``image_rows``: mean of each row of the image. ``image``: all its pixels, row by row.
+
+References
+----------
+Furui, "Speaker-independent isolated word recognition using dynamic features of speech spectrum", IEEE TASSP 34(1),
+1986.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["POOLINGS", "SCALES", "STATISTICS", "impute", "pool", "reduce", "scale", "stack", "statistics"]
+
+Floats = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.float64]
+
+POOLINGS = ("mean", "mean_std", "mean_std_delta", "profile", "image_rows", "image")
+SCALES = ("standard", "minmax", "l2", None)
+STATISTICS = ("mean", "std", "delta_mean", "delta_std")
+"""What is kept of each band."""
+
+_REACH = 4  # frames on either side that a delta sees
+_BLOCK = 8192  # frames widened to double precision at once
+
+
+def statistics(values: Floats) -> Floats:
+    """Describe each band over time.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(bands, frames)]
+        At least one frame.
+
+    Returns
+    -------
+    np.ndarray [shape=(4, bands), float32]
+        The rows of `STATISTICS`.
+    """
+    frames = values.T
+    return np.stack([*_moments(_blocks(frames)), *_moments(_deltas(frames))]).astype(np.float32)
+
+
+def pool(values: npt.NDArray[Any], pooling: str = "mean_std") -> Floats:
+    """Turn one recording into a vector.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(bands, frames)]
+        A feature; for ``image_rows`` and ``image``, an image [shape=(rows, columns)].
+    pooling : str
+        One of `POOLINGS`.
+
+    Returns
+    -------
+    np.ndarray [shape=(d,), float32]
+        d is bands times 1, 2 or 4; for ``profile`` the number of frames, for ``image_rows`` of rows, for ``image`` of
+        pixels.
+
+    Raises
+    ------
+    ValueError
+        When `pooling` is unknown.
+    """
+    check(pooling, POOLINGS, "pooling")
+    values = np.asarray(values, dtype=np.float32)
+    if pooling == "image":
+        return values.ravel()
+    if pooling == "image_rows":
+        return values.mean(axis=1)
+    if pooling == "profile":
+        return values.mean(axis=0)
+    return statistics(values)[: statistics_count(pooling)].ravel()
+
+
+def statistics_count(pooling: str) -> int:
+    """Return how many of `STATISTICS` a pooling takes; 0 for those that are none."""
+    return {"mean": 1, "mean_std": 2, "mean_std_delta": 4}.get(pooling, 0)
+
+
+def stack(profiles: Sequence[npt.NDArray[Any]]) -> Vectors:
+    """Put vectors of different lengths under one another, NaN where one has ended [shape=(n, longest)]."""
+    X = np.full((len(profiles), max(map(len, profiles), default=0)), np.nan)
+    for row, profile in zip(X, profiles, strict=True):
+        row[: len(profile)] = profile
+    return X
+
+
+def impute(X: npt.ArrayLike) -> Vectors:
+    """Replace NaN by the mean of its column; a column without any number becomes 0."""
+    X = np.array(X, dtype=np.float64)
+    missing = np.isnan(X)
+    if missing.any():
+        counts = (~missing).sum(axis=0)
+        means = np.where(missing, 0, X).sum(axis=0) / np.maximum(counts, 1)
+        X[missing] = np.broadcast_to(means, X.shape)[missing]
+    return X
+
+
+def scale(X: npt.ArrayLike, method: str | None = "standard") -> Vectors:
+    """Bring columns, or rows, to one scale.
+
+    Parameters
+    ----------
+    X : np.ndarray [shape=(n, d)]
+        Finite.
+    method : {"standard", "minmax", "l2", None}
+        Each column to mean 0 and standard deviation 1; each column to 0..1; each row to Euclidean length 1; nothing.
+        Constant columns become 0, rows of zeros stay.
+
+    Raises
+    ------
+    ValueError
+        When `method` is unknown.
+    """
+    check(method, SCALES, "scale")
+    X = np.array(X, dtype=np.float64)
+    if method == "standard":
+        mean = X.mean(axis=0)
+        X -= mean
+        spread = X.std(axis=0)
+        X[:, _constant(spread, mean, len(X))] = 0
+        X /= np.where(spread > 0, spread, 1)
+    elif method == "minmax":
+        low = X.min(axis=0)
+        X -= low
+        spread = X.max(axis=0)
+        X /= np.where(spread > 0, spread, 1)
+    elif method == "l2":
+        length = np.linalg.norm(X, axis=1, keepdims=True)
+        X /= np.where(length > 0, length, 1)
+    return X
+
+
+def reduce(X: npt.ArrayLike, pca: int | float | None = None) -> Vectors:
+    """Keep the first principal components.
+
+    Parameters
+    ----------
+    X : np.ndarray [shape=(n, d)]
+        Finite.
+    pca : int, float or None
+        How many components; or, between 0 and 1, the share of the variance to keep; None keeps `X`.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, components)]
+
+    Raises
+    ------
+    ValueError
+        When `pca` is neither, or there are fewer components.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    if pca is None:
+        return X
+    count = isinstance(pca, (int, np.integer)) and not isinstance(pca, bool)
+    share = isinstance(pca, (float, np.floating)) and 0 < pca < 1
+    if not (share or (count and 1 <= pca <= min(X.shape))):
+        raise ValueError(f"pca={pca!r}: give 1 to {min(X.shape)} components, a share of variance below 1, or None")
+    if not X.var(axis=0).any():  # nothing to decompose: PCA would divide by the total variance
+        return np.zeros((len(X), int(pca) if count else 1))
+    from sklearn.decomposition import PCA
+
+    return np.asarray(PCA(pca, svd_solver="full").fit_transform(X), dtype=np.float64)
+
+
+def check(value: object, allowed: Sequence[object], name: str) -> None:
+    """Raise ValueError unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r}: give one of {', '.join(map(repr, allowed))}")
+
+
+def _constant(spread: Vectors, mean: Vectors, n: int) -> npt.NDArray[np.bool_]:
+    """Find columns whose spread is only rounding of their mean."""
+    eps = np.finfo(np.float64).eps
+    return spread <= n * eps * np.abs(mean)
+
+
+def _blocks(frames: Floats) -> Iterator[Floats]:
+    for start in range(0, len(frames), _BLOCK):
+        yield frames[start : start + _BLOCK]
+
+
+def _deltas(frames: Floats) -> Iterator[Floats]:
+    """Slope over time of each band, block by block."""
+    for start in range(0, len(frames), _BLOCK):
+        stop = min(start + _BLOCK, len(frames))
+        seen = frames[np.clip(np.arange(start - _REACH, stop + _REACH), 0, len(frames) - 1)]
+        size = stop - start
+        slope = np.zeros((size, frames.shape[1]), np.float32)
+        for step in range(1, _REACH + 1):
+            after, before = seen[_REACH + step :][:size], seen[_REACH - step :][:size]
+            slope += np.float32(step / 60) * (after - before)  # 60 = 2 (1 + 4 + 9 + 16)
+        yield slope
+
+
+def _moments(blocks: Iterable[Floats]) -> tuple[Vectors, Vectors]:
+    """Mean and standard deviation over all rows of all blocks, in double precision."""
+    count, shift, total, squares = 0, np.zeros(0), np.zeros(0), np.zeros(0)
+    for block in blocks:
+        wide = block.astype(np.float64)
+        if not count:
+            shift = wide.mean(axis=0)
+            total, squares = np.zeros_like(shift), np.zeros_like(shift)
+        wide -= shift
+        total += wide.sum(axis=0)
+        squares += np.einsum("fb,fb->b", wide, wide)
+        count += len(block)
+    rest = total / count
+    return shift + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))

@@ -1,0 +1,258 @@
+"""The comparison tables: averages by hand, marks, escapes, golden files in every format, the pages they stand in."""
+
+import os
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audioclust.report import published, tables
+from audioclust.report.aggregate import aggregate
+from audioclust.report.table import Table, escape_csv, escape_latex, escape_markdown, rank
+
+GOLDEN = Path(__file__).parent / "golden"
+NASTY = '=HYPERLINK("x") </script><img src=x onerror=alert(1)> | $a_b$ \\input{x} 100% & `c` **d** [e](http://f)\n#g'
+
+
+def clustering(feature, algorithm, seed, nmi, acc, **more):
+    row = {
+        "dataset": "tess", "run": f"04_{feature}", "notebook": "04_classical_clustering", "status": "complete",
+        "feature": feature, "vectors": "mean", "algorithm": algorithm, "params": {}, "seed": seed, "label": "label",
+        "k": 14.0, "seconds": 0.5, "warnings": [], "error": None, "nmi": nmi, "acc": acc, "n_clusters": 14.0,
+        "coverage": 1.0, "nmi_clustered": nmi, "silhouette": 0.25, "davies_bouldin": 1.5, "nuisance_speaker": 0.4,
+        "nuisance_duration": 0.05,
+    }  # fmt: skip
+    return row | more
+
+
+def failed(feature, algorithm, error):
+    row = clustering(feature, algorithm, None, np.nan, np.nan, status="failed", error=error)
+    return {name: np.nan if isinstance(value, float) and name != "k" else value for name, value in row.items()}
+
+
+@pytest.fixture
+def runs():
+    rows = [
+        clustering("mfcc", "kmeans", 0, 0.90, 0.80),
+        clustering("mfcc", "kmeans", 1, 0.94, 0.86),
+        clustering("mfcc", "agglomerative", None, 0.937, 0.885, params={"linkage": "ward", "n_clusters": 14}),
+        clustering("mel", "kmeans", 0, 0.60, 0.50, warnings=["one giant cluster: 97 %"]),
+        clustering("mel", "agglomerative", None, 0.30, 0.20, nuisance_speaker=0.70),
+        failed("chroma", "dbscan", "ValueError: eps=0"),
+        clustering(NASTY, "@" + NASTY, 0, 0.70, 0.60, label="emotion", dataset=NASTY),
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_seeds_are_averaged_over_equal_settings_only(runs):
+    table = aggregate(runs)
+    row = table[(table["feature"] == "mfcc") & (table["algorithm"] == "kmeans")].iloc[0]
+    assert row["nmi"] == pytest.approx(0.92)
+    assert row["nmi_std"] == pytest.approx(np.std([0.90, 0.94], ddof=1))
+    assert row["n"] == 2
+    assert np.isnan(table[table["algorithm"] == "agglomerative"]["nmi_std"]).all()
+    assert len(table) == 6
+
+
+def test_a_seed_run_twice_counts_once_and_a_later_success_replaces_an_error():
+    twice = pd.DataFrame([clustering("mfcc", "kmeans", 0, 0.1, 0.1), clustering("mfcc", "kmeans", 0, 0.9, 0.9)])
+    assert aggregate(twice)[["nmi", "n"]].iloc[0].tolist() == [0.9, 1]
+    again = pd.DataFrame([clustering("mel", "dbscan", None, 0.5, 0.5), failed("mel", "dbscan", "killed")])
+    row = aggregate(again).iloc[0]
+    assert row["nmi"] == 0.5
+    assert row["errors"] == []
+
+
+def test_parameters_as_text_or_mapping_are_one_setting():
+    same = [{"m": 1.1, "random_state": 3, "n_clusters": 14}, '{"m": 1.1}']
+    table = aggregate(
+        pd.DataFrame([clustering("mfcc", "fuzzy_cmeans", s, 0.5, 0.5, params=p) for s, p in enumerate(same)])
+    )
+    assert len(table) == 1
+    assert table["params"][0] == "m=1.1"
+
+
+def test_best_per_feature_shows_the_best_and_the_published(runs):
+    (table, *_) = tables.comparison(runs)["comparison"]
+    shown = {table.shown(row, ("", "feature"))[0]: row for row in range(len(table.values))}
+    head = "tess · label"
+    assert table.shown(shown["mfcc"], (head, "best"))[0] == "agglomerative · mean (linkage=ward)"
+    assert table.shown(shown["mfcc"], (head, "NMI")) == ("93.7", "")
+    assert table.mark(shown["mfcc"], (head, "NMI")) == 1
+    assert table.mark(shown["mel"], (head, "NMI")) == 2
+    assert table.shown(shown["mfcc"], (head, "published classical, NMI / ACC"))[0].startswith("94 / 89 agglomerative")
+    assert table.shown(shown["chroma"], (head, "published network, NMI / ACC"))[0] == "– *"
+    assert any("contradict" in note for note in table.notes)
+
+
+def test_scores_by_feature_and_algorithm_name_errors_and_missing_pairs(runs):
+    table = next(
+        t for t in tables.comparison(runs)["comparison"] if t.title == "NMI by feature and algorithm: tess · label"
+    )
+    row = {feature: place for place, feature in enumerate(table.values["feature"])}
+    assert table.shown(row["mfcc"], "kmeans") == ("92.0", "2.8")
+    assert table.shown(row["chroma"], "dbscan") == ("error", "")
+    assert table.shown(row["chroma"], "kmeans") == ("–", "")
+    assert [table.mark(row["mfcc"], a) for a in ("agglomerative", "kmeans", "dbscan")] == [1, 2, 0]
+    assert any("eps=0" in note for note in table.notes)
+
+
+def test_nuisance_says_what_the_clusters_follow(runs):
+    table = tables.comparison(runs)["nuisance"][0]
+    finding = dict(
+        zip(zip(table.values["feature"], table.values["algorithm"], strict=True), table.values["finding"], strict=True)
+    )
+    assert finding["mel", "agglomerative"] == "clusters follow speaker, not label"
+    assert finding["mfcc", "kmeans"] == ""
+    assert [table.values["finding"][row] != "" for row in range(len(table.values))] == [
+        row in table.flagged for row in range(len(table.values))
+    ]
+
+
+def test_full_grid_marks_by_dataset_and_label_and_lower_is_better_where_it_is(runs):
+    runs["davies_bouldin"] = [1.0, 1.0, 0.5, 2.0, 2.0, np.nan, 9.0]
+    (table,) = tables.comparison(runs)["full"]
+    marks = table.marks["Davies-Bouldin"].tolist()
+    assert marks[:4] == [2, 1, 0, 0]
+    assert table.values["remarks"][4] == "error: ValueError: eps=0"
+    assert "NMI (clustered)" not in table.values, "equal to NMI everywhere: no noise"
+
+
+def test_published_rows_stand_beside_ours(runs):
+    (table,) = tables.comparison(runs)["published"]
+    values = table.values
+    ward = values[(values["", "feature"] == "mfcc") & (values["", "algorithm"] == "agglomerative")]
+    assert ward["published", "NMI"].tolist() == [0.94]
+    assert ward["same algorithm here", "NMI"].tolist() == [0.937]
+    row = ward.index[0]
+    assert table.mark(row, ("published", "NMI")) == table.mark(row, ("same algorithm here", "NMI")) == 1, "94 is 94"
+    assert "chroma" not in values[values["", "algorithm"].str.startswith("AE")]["", "feature"].tolist()
+
+
+def test_published_figures_are_known_by_dataset_and_label():
+    assert {f.algorithm for f in published.lookup("MNIST", "digit")} == {"kmeans", "ae_kmeans", "dcec"}
+    assert [f.silhouette for f in published.lookup("audiomnist_ecapa", "speaker")] == [0.51, 0.51, 0.51, -0.024]
+    assert published.lookup("tess", "emotion") == []
+    assert published.lookup("my own folder", "label") == []
+    assert all(0 <= f.nmi <= 1 and 0 <= f.acc <= 1 for f in published.lookup("UrbanSound8K", "class"))
+
+
+def test_unlabelled_runs_are_compared_by_silhouette_with_a_warning(runs):
+    bare = runs[runs["dataset"] == "tess"].assign(nmi=np.nan, acc=np.nan, label=None)
+    made = tables.comparison(bare)
+    (table,) = made["comparison"]
+    assert ("tess", "silhouette") in table.values
+    assert "no labels" in table.notes[0]
+
+
+def test_empty_and_malformed_input():
+    assert tables.comparison(pd.DataFrame(columns=["dataset", "algorithm"]))["full"] == []
+    with pytest.raises(ValueError, match="lacks the columns"):
+        tables.comparison(pd.DataFrame({"nmi": [1.0]}))
+    with pytest.raises(ValueError, match="groups_per_table=0"):
+        tables.comparison(pd.DataFrame(columns=["dataset", "algorithm"]), groups_per_table=0)
+    with pytest.raises(ValueError, match="stub=3"):
+        Table("t", pd.DataFrame({"a": [1]}), stub=3)
+
+
+@pytest.mark.parametrize("suffix", ["md", "tex", "csv", "html"])
+def test_golden(runs, suffix):
+    made = tables.comparison(runs)
+    writer = {"md": made.to_markdown, "tex": made.to_latex, "csv": made.to_csv, "html": made.to_html}[suffix]
+    text = "\n".join(writer(kind) for kind in made)
+    path = GOLDEN / f"tables.{suffix}"
+    if os.environ.get("AUDIOCLUST_WRITE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_text_never_becomes_markup(runs):
+    made = tables.comparison(runs)
+    markdown, latex, csv, page = (getattr(made, f"to_{form}")("full") for form in ("markdown", "latex", "csv", "html"))
+    assert "<img" not in markdown
+    assert "http:" not in markdown
+    assert all(
+        line.count("|") - line.count("\\|") == markdown.splitlines()[4].count("|")
+        for line in markdown.splitlines()[4:11]
+    )
+    assert "\\input" not in latex
+    assert not re.search(r"(?<!\\)[$_](?=a|b)", latex)
+    assert all(
+        not text.startswith(("=", "@", "+", "-"))
+        for text in pd.read_csv(StringIO(csv), dtype=str).fillna("").to_numpy().ravel()
+    )
+    tags = Tags()
+    tags.feed(page)
+    assert not {"img", "script"} & tags.seen
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.stack = set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+
+
+def test_escapes():
+    assert escape_markdown("mean_std _x_ a*b") == r"mean_std \_x\_ a\*b"
+    assert escape_latex("50 % of a_b & c^2 \\x") == r"50 \% of a\_b \& c\textasciicircum{}2 \textbackslash{}x"
+    assert escape_csv("-1+cmd") == "'-1+cmd"
+    assert escape_csv("plain - text") == "plain - text"
+
+
+def test_rank_ties_both_ways_and_ignores_what_is_not_a_number():
+    assert rank(pd.Series([93.71, 93.69, 90.0, np.nan]), decimals=1).tolist() == [1, 1, 2, 0]
+    assert rank(pd.Series([3.0, 1.0, 2.0]), decimals=0, largest=False).tolist() == [0, 1, 2]
+    assert rank(pd.Series([3.0, np.nan]), decimals=0).tolist() == [0, 0], "nothing to be best of"
+    assert rank(pd.Series(["error", 2.0, 1.0], dtype=object), decimals=0).tolist() == [0, 1, 2]
+
+
+def test_csv_keeps_full_precision_and_reads_back():
+    table = Table("t", pd.DataFrame({"name": ["a", "b"], "NMI": [1 / 3, np.nan]}), scale=100.0)
+    back = pd.read_csv(StringIO(table.to_csv()))
+    assert back["NMI"][0] == pytest.approx(1 / 3, abs=1e-9)
+    assert np.isnan(back["NMI"][1])
+
+
+def test_long_tables_break_over_pages_and_braces_balance(runs):
+    many = pd.concat([runs.assign(vectors=f"v{i}") for i in range(10)])
+    latex = tables.comparison(many).to_latex("full")
+    assert "longtable" in latex.splitlines()[2]
+    assert latex.count("\\begin{") == latex.count("\\end{")
+    bare = re.sub(r"\\[{}]", "", latex)
+    assert bare.count("{") == bare.count("}")
+
+
+def test_write_makes_every_file_and_links_the_runs(runs, tmp_path):
+    place = tmp_path / "results" / "tess" / "04_mfcc"
+    place.mkdir(parents=True)
+    (place / "listen.html").write_text("x")
+    (place / "notebook.ipynb").write_text("{}")
+    folder = tmp_path / "results" / "tables"
+    written = tables.write(runs, folder)
+    kinds = ("comparison", "published", "nuisance", "full")
+    assert {p.name for p in written} == {"index.html"} | {
+        f"{k}.{s}" for k in kinds for s in ("md", "tex", "csv", "html")
+    }
+    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in written), "nothing half-written stays"
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    assert 'href="../tess/04_mfcc/listen.html"' in index
+    assert (folder / "../tess/04_mfcc/listen.html").exists()
+    assert 'href="../tess/04_mel/' not in index, "nothing there to link to"
+    assert "onerror=alert(1)>" not in index
+    assert "default-src 'none'" in index
+    assert "http://" not in index.replace("http://f", "")
+
+
+def test_page_allows_its_own_script_only(runs):
+    page = tables.page("t", tables.comparison(runs)["comparison"])
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert "sha256-" in policy
+    assert "'unsafe-inline'" not in policy.split("style-src")[0]
+    assert len(re.findall(r"<script", page)) == 1
