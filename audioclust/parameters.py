@@ -120,6 +120,19 @@ class Classical(_Clustering):
     algorithms: list[str] = Field(["kmeans", "fuzzy_cmeans", "agglomerative", "hdbscan", "spectral"], min_length=1)
 
 
+class Autoencoder(_Clustering):
+    """05: one feature's images, one size of the embedding; `params` also takes "autoencoder" and "dcec"."""
+
+    notebook: ClassVar[str] = "05_autoencoder_dcec"
+    named: ClassVar[tuple[str, ...]] = ("feature", "latent_size")
+    feature: Feature = "mel"
+    latent_size: int = Field(10, ge=1)
+    epochs: int = Field(200, ge=1)
+    batch_size: int = Field(64, ge=1)
+    algorithms: list[str] = Field(["ae_kmeans", "ae_agglomerative", "ae_n2d", "dcec"], min_length=1)
+    projection: Literal["pca", "tsne", "umap"] = "umap"
+
+
 class Results(Parameters):
     """09: the tables of everything that ran."""
 
@@ -128,7 +141,7 @@ class Results(Parameters):
 
 
 MODELS: dict[str, type[Parameters]] = {
-    model.notebook: model for model in (Prepare, Metadata, Transform, Features, Classical, Results)
+    model.notebook: model for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Results)
 }
 
 

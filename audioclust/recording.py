@@ -164,9 +164,9 @@ class _Tally:
         if not np.isfinite(peak):
             self.finite = False
             return
-        wide = block.astype(np.float64).ravel()
+        wide = block.astype(np.float64)
         self.total += float(wide.sum())
-        self.squares += float(wide @ wide)
+        self.squares += float(np.square(wide, out=wide).sum())  # a dot product would start threads
         self.peak = max(self.peak, peak)
         ceiling = 127 / 128 if self.sound.subtype in ("PCM_S8", "PCM_U8") else 32767 / 32768
         if peak >= ceiling:

@@ -1,8 +1,8 @@
 """Training speed of the autoencoder on 48 x 96 images, beside a plain Lightning DataLoader over files.
 
-Both train the same network with the same optimiser, batch size and number of images. The plain one opens a PNG per image
-in a `Dataset` and leaves everything else at the defaults of torch and Lightning. Seconds are per epoch, the median of
-all but the first. `growth_mb` is what the process's memory grew by from the second epoch to the last.
+Both train the same network with the same optimiser, batch size and images. The plain one opens a PNG per image in a
+`Dataset` and leaves everything else at the defaults of torch and Lightning. Seconds are per epoch, the median of all
+but the first. `growth_mb` is what the memory of the process grew by from the second epoch to the last.
 """
 
 from __future__ import annotations
@@ -49,9 +49,11 @@ class Plain(pl.LightningModule):
         self.network = network
 
     def training_step(self, batch: torch.Tensor, step: int) -> torch.Tensor:
+        """Return the mean squared error."""
         return torch.nn.functional.mse_loss(self.network(batch)[1], batch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam."""
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
 
@@ -63,9 +65,11 @@ class Clock(pl.Callback):
         self.megabytes: list[float] = []
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
         self.began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop it."""
         self.seconds.append(time.perf_counter() - self.began)
         self.megabytes.append(resident_mb())
 
@@ -79,7 +83,7 @@ def plain(folder: Path, epochs: int) -> Clock:
     clock = Clock()
     network = ConvNetwork(*SIZE, latent_size=LATENT).to(memory_format=torch.contiguous_format)
     loader = DataLoader(Files(sorted(folder.glob("*.png"))), batch_size=BATCH, shuffle=True)
-    with training._silent_lightning():
+    with training.silent_lightning():
         trainer = pl.Trainer(
             max_epochs=epochs,
             callbacks=[clock],

@@ -331,6 +331,9 @@ def test_real_speaker_vectors_are_grouped_by_every_clusterer(shared):
 def test_what_is_degenerate_is_named():
     assert degenerate.check([0, 1, 1, 0], 2) == []
     assert degenerate.check([-1, -1]) == ["all noise: no recording belongs to a cluster"]
+    assert degenerate.check([0, 0, 1, 1, -1, -1, -1, -1, -1]) == [
+        "mostly noise: 5 of 9 recordings belong to no cluster"
+    ]
     assert degenerate.check([0, 0, 0, -1]) == ["one cluster holds all 3 clustered recordings"]
     assert degenerate.check([0] * 20 + [1]) == ["one giant cluster: 20 of 21 clustered recordings"]
     assert degenerate.check([0, 0, 1], 3) == ["empty clusters: 2 clusters found, 3 asked for"]

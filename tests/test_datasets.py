@@ -107,7 +107,7 @@ def test_labels_are_composed(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
 def test_names_that_are_no_text_become_a_problem(tmp_path):
     try:
-        clip(tmp_path / "a.wav").rename(os.fsencode(tmp_path) + b"/bad\xff.wav")
+        clip(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"bad\xff.wav"))
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
     found = datasets.scan(tmp_path)

@@ -105,7 +105,7 @@ def test_saved_and_loaded_it_says_the_same(digits, fitted, tmp_path):
     loaded = ConvAutoencoder.load(path)
     assert np.array_equal(loaded.transform(digits[0]), fitted.transform(digits[0]))
     assert np.array_equal(loaded.predict(digits[0]), fitted.labels_)
-    assert loaded.get_params() == fitted.get_params() | {"channels": [8, 16, 32]}
+    assert loaded.get_params() == fitted.get_params() | {"channels": [8, 16, 32], "folder": str(fitted.folder)}
 
 
 def test_no_file_can_run_code(tmp_path):
@@ -114,7 +114,7 @@ def test_no_file_can_run_code(tmp_path):
             return (os.mkdir, (str(tmp_path / "evil"),))
 
     torch.save({"kind": "ConvAutoencoder", "format": 1, "params": Evil()}, tmp_path / "model.pt")
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         ConvAutoencoder.load(tmp_path / "model.pt")
     assert not (tmp_path / "evil").exists()
 
@@ -130,7 +130,7 @@ def test_a_finished_training_is_taken_from_the_folder(digits, tmp_path, monkeypa
     history = pd.read_csv(first.folder_ / "history.csv")
     assert list(history["epoch"]) == [0, 1, 2]
     assert np.allclose(history["loss"], first.history_["loss"])
-    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr("audioclust.deep.base.train", None)
     second = clone(model).set_params(n_clusters=3).fit(X)
     assert np.array_equal(first.embedding_, second.embedding_)
     assert second.labels_.shape == (100,)
@@ -170,6 +170,17 @@ def test_a_resumed_training_equals_an_uninterrupted_one(digits, tmp_path):
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert [row["loss"] for row in continued] == [row["loss"] for row in history]
     assert [row["epoch"] for row in continued] == list(range(6))
+
+
+def test_an_interrupt_stays_an_interrupt(digits, monkeypatch):
+    def stop(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.ImageModule, "end_epoch", stop)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        ConvAutoencoder(epochs=2, **SMALL).fit(digits[0][:20])
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 KILLED = """

@@ -139,7 +139,7 @@ def test_long_recordings_are_the_mean_of_equal_windows(checkpoint, rng):
 def test_nothing_silence_and_too_short(encoder):
     assert encoder.encode([]).shape == (0, 12)
     assert np.isfinite(encoder.encode([np.zeros(2000)])).all()
-    with pytest.raises(ValueError, match=r"waves\[1\] lasts 0.050 s"):
+    with pytest.raises(ValueError, match=r"waves\[1\] is too short for ecapa: 799 of at least 800 samples"):
         encoder.encode([np.zeros(2000), np.zeros(799)])
 
 
@@ -175,7 +175,7 @@ def test_another_networks_checkpoint_is_named(checkpoint, tmp_path, change, mess
 
 
 def test_the_small_checkpoint_is_not_the_published_network(checkpoint):
-    with pytest.raises(embeddings.CheckpointError, match=r"instead of .* and \d+ more"):
+    with pytest.raises(embeddings.CheckpointError, match=r"not of this network: .* and \d+ more"):
         embeddings.load("ecapa", source=checkpoint)
 
 
@@ -188,6 +188,13 @@ def test_a_truncated_checkpoint_is_named(checkpoint, tmp_path, share):
         embeddings.load("ecapa", source=path, network=SMALL)
 
 
+def test_a_text_file_is_no_checkpoint(tmp_path):
+    path = tmp_path / "embedding_model.ckpt"
+    path.write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(embeddings.CheckpointError, match="no checkpoint of tensors"):
+        embeddings.load("ecapa", source=tmp_path)
+
+
 class Code:
     def __init__(self, marker):
         self.marker = marker
@@ -196,13 +203,16 @@ class Code:
         return os.mkdir, (str(self.marker),)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
 def test_code_in_a_checkpoint_is_not_run(checkpoint, tmp_path, save):
     marker = tmp_path / "ran"
     path = tmp_path / "evil.ckpt"
     state = torch.load(checkpoint, weights_only=True)
     save({**state, "fc.conv.bias": Code(marker)}, path)
-    with pytest.raises(embeddings.CheckpointError, match="evil.ckpt"):
+    with pytest.raises(
+        embeddings.CheckpointError, match=r"evil.ckpt (holds code, .*mkdir|is no checkpoint of tensors)"
+    ):
         embeddings.load("ecapa", source=path, network=SMALL)
     assert not marker.exists()
 
@@ -219,7 +229,7 @@ def test_without_weights_one_message_says_what_to_put_where(monkeypatch, tmp_pat
         embeddings.load("ecapa")
     for needed in ("no network", ecapa.FILE, ecapa.REVISION, ecapa.SHA256, "source=FOLDER", "ge2e"):
         assert needed in str(caught.value)
-    with pytest.raises(FileNotFoundError, match="put embedding_model.ckpt from"):
+    with pytest.raises(FileNotFoundError, match=r"put embedding_model\.ckpt from"):
         embeddings.load("ecapa", source=tmp_path)
 
 

@@ -198,9 +198,10 @@ class Browser:
         websocket = pytest.importorskip("websocket")
         self.process = subprocess.Popen(
             [
-                program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--mute-audio",
-                "--no-first-run", "--remote-debugging-port=0", "--remote-allow-origins=*", "--window-size=1300,900",
-                "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={profile}", page.as_uri(),
+                program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                "--mute-audio", "--no-first-run", "--remote-debugging-port=0", "--remote-allow-origins=*",
+                "--window-size=1300,900", "--autoplay-policy=no-user-gesture-required",
+                f"--user-data-dir={profile}", page.as_uri(),
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

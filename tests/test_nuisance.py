@@ -75,12 +75,13 @@ def test_rows_without_a_value_are_left_out_of_its_column(index):
     assert not {"speaker", "level"} & set(nuisance(labels, index))
 
 
-def test_noise_counts_as_clusters_of_their_own(index):
+def test_noise_is_left_out(index):
     labels = pd.factorize(index["speaker"])[0]
-    labels[:5] = -1
-    apart = labels.copy()
-    apart[:5] = range(10, 15)
-    assert nuisance(labels, index) == nuisance(apart, index)
+    labels[::3] = -1
+    found = nuisance(labels, index)
+    assert found["speaker"] == pytest.approx(1)
+    assert found["emotion"] == nuisance(labels[labels >= 0], index[labels >= 0])["emotion"]
+    assert nuisance([-1] * 40, index) == {}
 
 
 def test_level_minus_infinity_is_no_value(index):

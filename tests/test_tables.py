@@ -89,6 +89,18 @@ def test_best_per_feature_shows_the_best_and_the_published(runs):
     assert any("contradict" in note for note in table.notes)
 
 
+def test_networks_have_columns_of_their_own(runs):
+    deep = [clustering("mel", "ae_kmeans", s, 0.95, 0.88, vectors="image z10") for s in (0, 1)]
+    (table, *_) = tables.comparison(pd.concat([runs, pd.DataFrame(deep)]))["comparison"]
+    row = table.values["", "feature"].tolist().index("mel")
+    head = "tess · label"
+    assert table.shown(row, (head, "best"))[0] == "kmeans · mean"
+    assert table.shown(row, (head, "best network"))[0] == "ae_kmeans · image z10"
+    assert table.shown(row, (head, "network NMI")) == ("95.0", "0.0")
+    names = [name for group, name in table.values.columns if group == head]
+    assert names.index("published classical, NMI / ACC") < names.index("best network")
+
+
 def test_scores_by_feature_and_algorithm_name_errors_and_missing_pairs(runs):
     table = next(
         t for t in tables.comparison(runs)["comparison"] if t.title == "NMI by feature and algorithm: tess · label"

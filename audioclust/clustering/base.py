@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from audioclust.clustering import degenerate
 
-__all__ = ["OrderedClusterer", "canonical_order"]
+__all__ = ["OrderedClusterer", "canonical_order", "check_choice", "check_n_clusters"]
 
 
 def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:

@@ -1,8 +1,9 @@
 """Clusterings that are formally a result and practically none, named.
 
-Degenerate are: everything noise; one cluster; one giant cluster (with the rest crumbs); clusters that were asked for
-and hold nothing; another number of clusters than asked for; a fuzzy partition whose memberships are all equal.
-Internal indices often like such results: the silhouette of one giant cluster with three outliers is high.
+Degenerate are: everything, or more than half, noise; one cluster; one giant cluster (with the rest crumbs); clusters
+that were asked for and hold nothing; another number of clusters than asked for; a fuzzy partition whose memberships
+are all equal. Internal indices often like such results: the silhouette of one giant cluster with three outliers is
+high.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def check(labels: ArrayLike, asked: int | None = None, *, partition_coefficient:
     found = len(sizes)
     if len(labels) and not found:
         findings.append("all noise: no recording belongs to a cluster")
-    elif found == 1 and asked != 1 and len(labels) > 1:
+    elif 2 * sizes.sum() < len(labels):
+        findings.append(f"mostly noise: {len(labels) - sizes.sum()} of {len(labels)} recordings belong to no cluster")
+    if found == 1 and asked != 1 and len(labels) > 1:
         findings.append(f"one cluster holds all {sizes[0]} clustered recordings")
     elif found > 1 and sizes.max() > GIANT * sizes.sum():
         findings.append(f"one giant cluster: {sizes.max()} of {sizes.sum()} clustered recordings")

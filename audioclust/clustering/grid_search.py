@@ -162,8 +162,6 @@ def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], dict[str, Any], A
     seconds = time.perf_counter() - began
     clustered = labels != -1
     sizes = np.unique(labels[clustered], return_counts=True)[1]
-    if 2 * clustered.sum() < len(X) and len(sizes):
-        problems.append(f"{np.count_nonzero(~clustered)} of {len(X)} recordings are noise")
     if len(sizes) > len(X) / 2:
         problems.append(f"{len(sizes)} clusters of {len(X)} recordings")
     kept, clusters = X[clustered], labels[clustered]

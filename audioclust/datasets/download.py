@@ -67,7 +67,7 @@ def fetch(
     progress : callable
         Called with the blocks of a download, a description and a total, like :func:`audioclust.parallel.progress`.
     **options
-        For the dataset's own ``prepare``, ``flat=True`` of AudioMNIST for instance.
+        For the dataset's own ``prepare``: ``flat=True`` of AudioMNIST, ``speakers=20`` of the synthetic voices.
 
     Returns
     -------

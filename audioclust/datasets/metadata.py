@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 _BEFORE = {"path": "str", "name": "str", "extension": "str", "label": "str"}
 _INSPECTED = {"duration": "float64", "sample_rate": "Int64", "channels": "Int64", "level": "float64", "sha256": "str",
               "problem": "str", "note": "str"}  # fmt: skip
+_BYTES = ("utf-8", "surrogateescape")
 _STAMPS = "audioclust_scan"
 _EDITION = 1  # of what inspection finds: rows of another edition are read again
 
@@ -102,7 +103,6 @@ def scan(
         else:
             table.insert(list(table.columns).index("duration"), name, pd.Series(values, dtype="str"))
     table = table.astype(_BEFORE | _INSPECTED)
-    table["path"] = [_printable(path) for path in paths] if paths else table["path"]
     table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
     problems = int(table["problem"].notna().sum())
     _log.info("%s: %d recordings, %d with a problem", root, len(table), problems)
@@ -223,9 +223,6 @@ def recordings_under(root: Path) -> list[str]:
     return sorted(found, key=lambda path: (unicodedata.normalize("NFC", path).encode(*_BYTES), path.encode(*_BYTES)))
 
 
-_BYTES = ("utf-8", "surrogateescape")
-
-
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -242,7 +239,7 @@ def _describe(path: str) -> dict[str, str | None]:
     """Return the columns that the path alone decides."""
     folder, _, file = unicodedata.normalize("NFC", _printable(path)).rpartition("/")
     return {
-        "path": path,
+        "path": _printable(path),
         "name": file.rpartition(".")[0],
         "extension": recording.extension(file),
         "label": folder or None,

@@ -10,12 +10,10 @@ X. Guo, X. Liu, E. Zhu, J. Yin: Deep Clustering with Convolutional Autoencoders,
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin
@@ -29,8 +27,6 @@ from audioclust.deep.data import Scaling, canonical, check_images, order
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = ["ConvAutoencoder"]
-
-logger = logging.getLogger(__name__)
 
 
 class _Reconstruction(training.ImageModule):
@@ -227,10 +223,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
 
     def _learn(self, images: np.ndarray, seed: int, hardware: training.Hardware) -> None:
         """Train, or take the finished training that the folder holds."""
-        finished = self.folder_ / "model.pt" if self.folder_ is not None else None
-        if finished is not None and finished.exists():
-            logger.info("trained before: %s", finished)
-            self._restore(torch.load(finished, map_location="cpu", weights_only=True))
+        if self._trained_before():
             return
         self.scaling_ = Scaling.of(images, self.scale)
         with training.seeded(seed):
@@ -250,21 +243,8 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
             steps=-(-len(images) // self.batch_size),
             seed=seed,
         )
-        if self.folder_ is not None:
-            files.write_json(self.folder_ / "settings.json", base.plain_params(self))
-        history = training.train(
-            module,
-            epochs=self.epochs,
-            hardware=hardware,
-            folder=self.folder_,
-            every=self.checkpoint_every,
-            tensorboard=self.tensorboard,
-            description="autoencoder",
-        )
-        self.network_ = network.eval()
-        self.history_ = pd.DataFrame(history)
-        if finished is not None:
-            self.save(finished)
+        self._train(module, epochs=self.epochs, hardware=hardware, description="autoencoder")
+        self._finish()
 
     def _cluster(self, permutation: NDArray[np.intp], seed: int) -> None:
         """Cluster the embedding, rows in canonical order so that the caller's does not matter."""

@@ -22,13 +22,14 @@ from sklearn.utils.validation import check_is_fitted
 from audioclust import files
 from audioclust.deep.data import Augmentation, Scaling, check_images
 from audioclust.deep.networks import ACTIVATIONS, ConvNetwork
-from audioclust.deep.training import EMBED_BATCH, using_cores
+from audioclust.deep.training import EMBED_BATCH, Hardware, ImageModule, train, using_cores
 
 __all__ = ["ImageEstimator", "check_augmentation", "check_choice", "check_number"]
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
+FINISHED = "model.pt"
 UNKEYED = ("device", "precision", "folder", "checkpoint_every", "tensorboard", "random_state")
 """Parameters that do not name a training: where and how it runs (what they resolve to is named instead)."""
 
@@ -41,6 +42,10 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     network_: ConvNetwork
     scaling_: Scaling
     image_size_: tuple[int, int]
+    history_: pd.DataFrame
+    folder_: Path | None
+    checkpoint_every: int
+    tensorboard: bool
     embedding_: NDArray[np.float32]
     labels_: NDArray[np.intp]
 
@@ -166,6 +171,35 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.history_ = pd.DataFrame(state["history"])
         for name, value in state["fitted"].items():
             setattr(self, name, value.numpy() if isinstance(value, torch.Tensor) else value)
+
+    def _trained_before(self) -> bool:
+        """Take the finished training that the folder holds, if it does."""
+        if self.folder_ is None or not (self.folder_ / FINISHED).exists():
+            return False
+        logger.info("trained before: %s", self.folder_)
+        self._restore(torch.load(self.folder_ / FINISHED, map_location="cpu", weights_only=True))
+        return True
+
+    def _train(self, module: ImageModule, *, epochs: int, hardware: Hardware, description: str) -> None:
+        """Train, and set what is known then."""
+        if self.folder_ is not None:
+            files.write_json(self.folder_ / "settings.json", plain_params(self))
+        history = train(
+            module,
+            epochs=epochs,
+            hardware=hardware,
+            folder=self.folder_,
+            every=self.checkpoint_every,
+            tensorboard=self.tensorboard,
+            description=description,
+        )
+        self.network_ = module.network.eval()
+        self.history_ = pd.DataFrame(history)
+
+    def _finish(self) -> None:
+        """Keep the finished training."""
+        if self.folder_ is not None:
+            self.save(self.folder_ / FINISHED)
 
     def _forget(self) -> None:
         """Drop what an earlier fit left."""

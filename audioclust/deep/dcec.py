@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import logging
 import warnings
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin, clone
@@ -35,8 +33,6 @@ from audioclust.deep.data import canonical, check_images, order
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = ["DCEC", "divergence", "student_t", "target_distribution"]
-
-logger = logging.getLogger(__name__)
 
 
 def student_t(z: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
@@ -294,10 +290,7 @@ class DCEC(ClusterMixin, base.ImageEstimator):
 
     def _learn(self, images: np.ndarray, centres: np.ndarray, seed: int, hardware: training.Hardware) -> None:
         """Train, or take the finished training that the folder holds."""
-        finished = self.folder_ / "model.pt" if self.folder_ is not None else None
-        if finished is not None and finished.exists():
-            logger.info("trained before: %s", finished)
-            self._restore(torch.load(finished, map_location="cpu", weights_only=True))
+        if self._trained_before():
             return
         module = _Clustering(
             self.network_,
@@ -312,24 +305,12 @@ class DCEC(ClusterMixin, base.ImageEstimator):
             steps=self.update_interval,
             seed=seed,
         )
-        if self.folder_ is not None:
-            files.write_json(self.folder_ / "settings.json", base.plain_params(self))
-        history = training.train(
-            module,
-            epochs=-(-self.max_iter // self.update_interval),
-            hardware=hardware,
-            folder=self.folder_,
-            every=self.checkpoint_every,
-            tensorboard=self.tensorboard,
-            description="DCEC",
-        )
-        self.network_.eval()
+        updates = -(-self.max_iter // self.update_interval)
+        self._train(module, epochs=updates, hardware=hardware, description="DCEC")
         self.cluster_centers_ = module.centres.detach().numpy().copy()
-        self.history_ = pd.DataFrame(history)
-        self.n_iter_ = len(history) * self.update_interval
+        self.n_iter_ = len(self.history_) * self.update_interval
         self.collapse_ = module.collapsed
-        if finished is not None:
-            self.save(finished)
+        self._finish()
 
     @classmethod
     def _from_plain(cls, params: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -30,7 +32,17 @@ from audioclust import files, parallel
 from audioclust.deep.data import Augmentation, Scaling, augment, generator
 from audioclust.deep.networks import ConvNetwork
 
-__all__ = ["Hardware", "ImageModule", "Record", "check_hardware", "seed_of", "seeded", "train", "using_cores"]
+__all__ = [
+    "Hardware",
+    "ImageModule",
+    "Record",
+    "check_hardware",
+    "seed_of",
+    "seeded",
+    "silent_lightning",
+    "train",
+    "using_cores",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -284,7 +296,7 @@ def train(
     record = Record(folder, every=every, description=description)
     checkpoint = folder / CHECKPOINT if folder is not None else None
     resume = str(checkpoint) if checkpoint is not None and checkpoint.exists() else None
-    with _silent_lightning(), using_cores():
+    with silent_lightning(), using_cores():
         trainer = pl.Trainer(
             accelerator="gpu" if hardware.device == "cuda" else "cpu",
             devices=1,
@@ -301,9 +313,8 @@ def train(
         )
         if resume:
             logger.info("going on from %s", resume)
-        trainer.fit(module, ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        with _interruptible(trainer):
+            trainer.fit(module, ckpt_path=resume, weights_only=True)
     record.write()
     module.cpu()
     return record.history
@@ -318,7 +329,22 @@ def _tensorboard(folder: Path | None) -> TensorBoardLogger:
 
 
 @contextmanager
-def _silent_lightning() -> Iterator[None]:
+def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Let an interrupt stay one: Lightning answers it by leaving Python and ignoring the next ones."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != handler:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def silent_lightning() -> Iterator[None]:
     """Keep Lightning's advice (loaders, workers, products) out of the user's output; errors still come through."""
     names = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
     loggers = [logging.getLogger(name) for name in (*names, *_children(names))]

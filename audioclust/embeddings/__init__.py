@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audioclust.embeddings.encoder import CheckpointError, Encoder, available, load, register
-    from audioclust.embeddings.mixed import mixed
+    from audioclust.embeddings.mixtures import mixed
     from audioclust.embeddings.vectors import EmbeddingSet, extract
 
 __all__ = ["CheckpointError", "EmbeddingSet", "Encoder", "available", "extract", "load", "mixed", "register"]
 
-_HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "mixed"}
+_HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "mixtures"}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from audioclust import files
-from audioclust.embeddings.encoder import CheckpointError, checked_waves, chosen_device, fill, read_state, unit
+from audioclust.embeddings.encoder import (
+    CheckpointError,
+    checked_waves,
+    chosen_device,
+    fill,
+    full_precision,
+    read_state,
+    unit,
+)
 from audioclust.embeddings.tdnn import ECAPA
 
 __all__ = ["EcapaEncoder", "fbank", "sentence_mean_normalised"]
@@ -100,7 +108,11 @@ class EcapaEncoder:
         fill(model, read_state(path), path)
         self.network = model.eval().to(self.device)
         self.dimension = model.dimension
-        self.settings = {"weights": digest, "window": window}
+        self.settings = {
+            "weights": digest,
+            "window": window,
+            "network": PUBLISHED if network is None else dict(network),
+        }
 
     def encode(self, waves: Sequence[ArrayLike], sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
         """Give each wave its vector.
@@ -125,8 +137,9 @@ class EcapaEncoder:
         pieces, owners = [], []
         for number, clip in enumerate(clips):
             if len(clip) < SHORTEST:
-                seconds = len(clip) / SAMPLE_RATE
-                raise ValueError(f"waves[{number}] lasts {seconds:.3f} s: ecapa needs {SHORTEST / SAMPLE_RATE} s")
+                raise ValueError(
+                    f"waves[{number}] is too short for ecapa: {len(clip)} of at least {SHORTEST} samples at 16 kHz"
+                )
             parts = np.array_split(clip, math.ceil(len(clip) / (self.window * SAMPLE_RATE)))
             pieces += parts
             owners += [number] * len(parts)
@@ -137,14 +150,12 @@ class EcapaEncoder:
             np.add.at(sums, [owners[place] for place in batch], unit(vectors))
         return unit(sums)
 
-    @torch.inference_mode()
     def _encode_batch(self, pieces: Sequence[NDArray], lengths: NDArray) -> NDArray[np.float32]:
         padded = np.zeros((len(pieces), lengths.max()), np.float32)
         for row, piece in zip(padded, pieces, strict=True):
             row[: len(piece)] = piece
         frames = torch.from_numpy(1 + lengths // HOP).to(self.device)
-        # half-precision products would move vectors by more than batching may
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with full_precision():
             features = fbank(torch.from_numpy(padded).to(self.device), frames)
             return self.network(sentence_mean_normalised(features, frames), frames=frames).cpu().numpy()
 

@@ -6,7 +6,8 @@ Waves are one-dimensional float arrays in -1..1; vectors are float32 rows of len
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -179,6 +180,15 @@ def chosen_device(device: str | None) -> str:
     return str(device)
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep a GPU from computing in TF32, which moves vectors by more than batching may. Needs nothing on a CPU."""
+    import torch
+
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
+
+
 def read_state(path: Path) -> Any:
     """Read a torch checkpoint without running anything that it may hold.
 
@@ -191,15 +201,16 @@ def read_state(path: Path) -> Any:
 
     import torch
 
+    with path.open("rb"):
+        pass  # a file that may not be read is not a damaged one
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if "Unsupported" in line or "GLOBAL" in line), "")
-        raise CheckpointError(f"{path} holds more than tensors, and was not loaded. {reason.strip()}".strip()) from None
+        code = next((line.strip() for line in str(error).splitlines() if "GLOBAL" in line), None)
+        problem = f"holds code, and was not loaded: {code}" if code else "is no checkpoint of tensors"
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise CheckpointError(f"{path} is no whole checkpoint: {str(error).splitlines()[0]}") from None
+        problem = f"is no whole checkpoint: {str(error).partition(chr(10))[0] or 'it is empty'}"
+    raise CheckpointError(f"{path} {problem}")
 
 
 def fill(network: Any, state: Any, path: Path) -> None:

@@ -27,7 +27,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from audioclust import files
-from audioclust.embeddings.encoder import CheckpointError, checked_waves, chosen_device, fill, read_state, unit
+from audioclust.embeddings.encoder import (
+    CheckpointError,
+    checked_waves,
+    chosen_device,
+    fill,
+    full_precision,
+    read_state,
+    unit,
+)
 
 __all__ = ["GE2E", "GE2EEncoder", "mel", "partial_starts"]
 
@@ -161,18 +169,18 @@ class GE2EEncoder:
             frames = some[-1] - some[0] + FRAMES
             yield _Piece(number, _stretch(clip, int(some[0]), int(frames)), some - some[0])
 
-    @torch.inference_mode()
     def _encode_pieces(self, pieces: Sequence[_Piece]) -> tuple[NDArray, NDArray[np.float32]]:
-        power = _mel_power(np.concatenate([piece.samples for piece in pieces]), self.device)
         hops = np.array([len(piece.samples) // HOP for piece in pieces])
         offsets = np.cumsum(hops) - hops
         starts = np.concatenate([piece.starts + offset for piece, offset in zip(pieces, offsets, strict=True)])
-        windows = power.unfold(0, FRAMES, 1)[torch.from_numpy(starts).to(power.device)].transpose(1, 2)
         # batches of equal size: a small last one would take nearly as long as a full one
         batches = max(1, round(len(starts) / self.batch_size))
-        vectors = torch.cat([self.network(part.contiguous()) for part in windows.chunk(batches)])
+        with full_precision():
+            power = _mel_power(np.concatenate([piece.samples for piece in pieces]), self.device)
+            windows = power.unfold(0, FRAMES, 1)[torch.from_numpy(starts).to(power.device)].transpose(1, 2)
+            vectors = torch.cat([self.network(part.contiguous()) for part in windows.chunk(batches)]).cpu().numpy()
         owners = np.repeat([piece.clip for piece in pieces], [len(piece.starts) for piece in pieces])
-        return owners, vectors.cpu().numpy()
+        return owners, vectors
 
 
 def partial_starts(samples: int, *, rate: float = 1.3, min_coverage: float = 0.75) -> NDArray[np.int64]:

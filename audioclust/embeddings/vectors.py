@@ -1,14 +1,14 @@
 """A dataset's vectors, computed once and kept beside their recordings' identity.
 
-``store/ENCODER/KEY/`` holds one row per recording (:mod:`audioclust.store`), keyed by the SHA-256 of the file and named
-by what decides the vectors: a changed file or setting is computed again, nothing else is, and a run that was killed
-goes on where it stopped. A row holds all vectors of the file: one, or one per window.
+``store/ENCODER/KEY/`` holds one row per recording (:mod:`audioclust.embeddings.rows`), keyed by the SHA-256 of the
+file and named by what decides the vectors: a changed file or setting is computed again, nothing else is, and a run that
+was killed goes on where it stopped. A row holds all vectors of the file: one, or one per window.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from audioclust import audio, files, parallel, recording
-from audioclust import store as rows_store
+from audioclust.embeddings import rows
 from audioclust.embeddings.encoder import Encoder, factory_of, load, made, unit
 
 __all__ = ["EmbeddingSet", "extract"]
@@ -178,14 +178,13 @@ def stored(
         "version": VERSION,
         "windows": cut,
     }
-    folder = rows_store.opened(Path(store) / built.name, params)
-    with rows_store.locked(folder):
-        todo, bad = _todo(metadata, Path(root), set(rows_store.read(folder).index))
-        single = parallel.worker_count(jobs) == 1 or len(todo) == 1
-        work = partial(_block, folder=folder, source=partial(_same, built) if single else source, windows=cut)
-        for failed in parallel.map(work, todo, jobs=1 if single else jobs, description=description, chunk=1):
-            bad += failed
-        table = rows_store.merge(folder)
+    folder = rows.opened(Path(store) / built.name, params)
+    todo, bad = _todo(metadata, Path(root), set(rows.read(folder).index))
+    single = parallel.worker_count(jobs) == 1 or len(todo) == 1
+    work = partial(_block, folder=folder, source=partial(_same, built) if single else source, windows=cut)
+    for failed in parallel.map(work, todo, jobs=1 if single else jobs, description=description, chunk=1):
+        bad += failed
+    table = rows.merge(folder)
     found = {}
     if len(table):
         wanted = table[table.index.isin(set(metadata["sha256"].dropna()))]
@@ -193,16 +192,20 @@ def stored(
             key: np.asarray(flat, np.float32).reshape(-1, built.dimension)
             for key, flat in zip(wanted.index, wanted["vectors"], strict=True)
         }
-    paths = {str(path): reason for path, reason in bad}
-    # a copy of a file that failed has its problem too
-    failed_keys = dict(zip(metadata["path"], metadata["sha256"], strict=True))
-    reasons = {failed_keys[path]: reason for path, reason in paths.items() if failed_keys.get(path) is not None}
-    rows = [
-        (path, paths.get(path) or reasons[key])
-        for path, key in zip(metadata["path"], metadata["sha256"], strict=True)
-        if path in paths or (key in reasons and key not in found)
+    return folder, found, _problems(metadata, bad, found)
+
+
+def _problems(metadata: pd.DataFrame, bad: list[tuple[str, str]], found: Mapping[str, Any]) -> pd.DataFrame:
+    """List what failed in the metadata's order. A copy of a file that failed has its problem too."""
+    by_path = dict(bad)
+    keys = dict(zip(metadata["path"], metadata["sha256"], strict=True))
+    by_key = {keys[path]: problem for path, problem in bad if isinstance(keys[path], str)}
+    listed = [
+        (path, by_path.get(path, by_key.get(key)))
+        for path, key in keys.items()
+        if path in by_path or (key in by_key and key not in found)
     ]
-    return folder, found, pd.DataFrame(rows, columns=["path", "problem"])
+    return pd.DataFrame(listed, columns=["path", "problem"])
 
 
 def _same(encoder: Encoder) -> Encoder:
@@ -264,7 +267,7 @@ def _block(
         else:
             keys.append(file.sha256)
             values.append(vectors)
-    rows_store.add(folder, pd.DataFrame({"sha256": keys, "vectors": [vectors.ravel() for vectors in values]}))
+    rows.add(folder, pd.DataFrame({"sha256": keys, "vectors": [vectors.ravel() for vectors in values]}))
     return failed
 
 

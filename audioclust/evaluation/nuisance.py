@@ -15,8 +15,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import normalized_mutual_info_score
 
-from audioclust.evaluation.metrics import singletons
-
 __all__ = ["nuisance"]
 
 _NOT_LABELS = frozenset(
@@ -33,7 +31,7 @@ def nuisance(
     Parameters
     ----------
     labels : array-like of int [shape=(n,)]
-        The clustering; every noise recording (-1) counts as a cluster of its own.
+        The clustering; noise (-1) is left out, as it follows nothing.
     index : DataFrame of n rows
         The metadata of the recordings, in the order of `labels`.
     truth_column : str, optional
@@ -53,22 +51,24 @@ def nuisance(
     ValueError
         When lengths differ, the column is not in the table, or `bins` is below 2.
     """
-    clusters = singletons(labels)
-    if len(clusters) != len(index):
+    clusters = np.asarray(labels)
+    if clusters.shape != (len(index),):
         raise ValueError(f"index has {len(index)} rows, labels has {len(clusters)}")
     if truth_column is not None and truth_column not in index:
         raise ValueError(f"truth_column={truth_column!r}: the table has {', '.join(map(str, index.columns))}")
     if bins < 2:
         raise ValueError(f"bins={bins!r}: give at least 2")
     truth = None if truth_column is None else _codes(index[truth_column])
+    clustered = clusters != -1
     found: dict[str, float] = {}
     for column in _label_columns(index.columns, truth_column):
         codes = _codes(index[column])
         if truth is None or not _same_partition(codes, truth):
-            found[column] = _nmi(clusters, codes)
+            found[column] = _nmi(clusters[clustered], codes[clustered])
     for column in _MEASURED:
         if column in index and column != truth_column:
-            found[column] = _nmi(clusters, _codes(_quantiles(index[column], bins)))
+            codes = _codes(_quantiles(index[column], bins))
+            found[column] = _nmi(clusters[clustered], codes[clustered])
     return {column: value for column, value in found.items() if not math.isnan(value)}
 
 

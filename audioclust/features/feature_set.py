@@ -145,7 +145,10 @@ class FeatureSet:
     def _rows(self, entry: Entry) -> npt.NDArray[np.intp]:
         """Return where the recordings of the index stand in the entry."""
         place = {sha256: i for i, sha256 in enumerate(entry.stored())}
-        return np.array([place[sha256] for sha256 in self.index["sha256"]], dtype=np.intp)
+        try:
+            return np.array([place[sha256] for sha256 in self.index["sha256"]], dtype=np.intp)
+        except KeyError:
+            raise ValueError(f"{entry.folder} no longer holds all recordings of this set; extract again") from None
 
     def _peak(self, entry: Entry, rows: npt.NDArray[np.intp]) -> float:
         return float(entry.column("peak")[rows].max())

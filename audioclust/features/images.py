@@ -137,7 +137,7 @@ def _make_weights(size: int, pixels: int) -> Floats:
         share = (centres - left).astype(np.float32)
         weights[np.arange(pixels), left] = 1 - share
         weights[np.arange(pixels), np.minimum(left + 1, size - 1)] += share
-    return np.ascontiguousarray(weights.T)
+    return weights.T
 
 
 _kept_weights = lru_cache(maxsize=256)(_make_weights)

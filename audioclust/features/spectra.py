@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import fft
 
 from audioclust.features import filters
 from audioclust.features.settings import FEATURES, Settings, check_features
@@ -32,10 +31,11 @@ __all__ = ["decibels", "spectral"]
 
 Floats = npt.NDArray[np.float32]
 
-_BLOCK = 8192  # frames kept at once: 34 MB of power spectrum with the default window
-_BATCH = 128  # frames transformed at once: stays in the processor's cache
+_BLOCK = 4096  # frames kept at once: 17 MB of power spectrum with the default window
+_BATCH = 16  # frames transformed at once: they stay in the processor's cache, and no large memory is asked for
 _FLOOR = np.float32(1e-10)  # least power that has a level
 _PITCHES = (150.0, 4000.0)  # Hz, where tuning is looked for
+_CENTS = np.linspace(-0.5, 0.5, 101)  # semitones
 
 
 def spectral(
@@ -162,8 +162,7 @@ def _power(y: Floats, start: int, stop: int, hop: int, n_fft: int) -> Floats:
         if begin < 0 or end > len(y):
             heard = np.pad(heard, (max(0, -begin), max(0, end - len(y))))
         batch = sliding_window_view(heard, n_fft)[::hop] * window
-        spectrum = fft.rfft(batch, overwrite_x=True).astype(np.complex64)
-        np.square(np.abs(spectrum), out=power[first - start : last - start])
+        np.square(np.abs(np.fft.rfft(batch).astype(np.complex64)), out=power[first - start : last - start])
     return power
 
 
@@ -190,8 +189,12 @@ def _finished(name: str, whole: dict[str, Floats], step: int, settings: Settings
         return decibels(whole["mel"][::step].copy(), top_db=settings.top_db, reference=reference)
     if "cepstra" not in whole:
         level = decibels(whole["mel"], top_db=settings.top_db)  # after mel, by the order of FEATURES
-        cepstra = level.astype(np.float64) @ filters.cosines(settings.n_mels, settings.n_mfcc)
-        whole["cepstra"] = cepstra.astype(np.float32)
+        whole["cepstra"] = np.empty((len(level), settings.n_mfcc), np.float32)
+        for start in range(0, len(level), _BLOCK):
+            wide = level[start : start + _BLOCK].astype(
+                np.float64
+            )  # sums of 128 levels lose digits in single precision
+            whole["cepstra"][start : start + _BLOCK] = wide @ filters.cosines(settings.n_mels, settings.n_mfcc)
     return whole["cepstra"] if name == "mfcc" else whole["cepstra"][:, 1:]
 
 
@@ -232,5 +235,5 @@ def _tuning(blocks: Iterable[tuple[Floats, Floats]]) -> float:
     pitches = pitches[heights >= np.median(heights)]
     residual = np.mod(12 * np.log2(pitches / 27.5), 1.0)
     residual[residual >= 0.5] -= 1.0
-    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
-    return float(edges[np.argmax(counts)])
+    counts = np.diff(np.searchsorted(np.sort(residual), _CENTS))
+    return float(_CENTS[np.argmax(counts)])

@@ -40,6 +40,7 @@ __all__ = ["Entry", "Rows", "why_stale"]
 
 log = logging.getLogger(__name__)
 
+_COPIED = 4096  # images copied at once
 _ABANDONED = 3600.0  # seconds after which a half-written file is nobody's any more
 
 
@@ -166,18 +167,18 @@ class Entry:
         import pyarrow.parquet as pq
 
         count = known + sum(len(rows.sha256) for rows in fresh)
-        with files.atomic(self.folder / "images.npy") as partial:
-            images = np.lib.format.open_memmap(
-                partial, mode="w+", dtype=fresh[0].images.dtype, shape=(count, *IMAGE_SHAPE)
-            )
-            if known:
-                images[:known] = self.images()[:known]
-            start = known
+        header = {
+            "descr": np.lib.format.dtype_to_descr(fresh[0].images.dtype),
+            "fortran_order": False,
+            "shape": (count, *IMAGE_SHAPE),
+        }
+        # Not through a memory map: where the disk is full, writing to one kills the process instead of raising.
+        with files.atomic(self.folder / "images.npy") as partial, partial.open("wb") as handle:
+            np.lib.format.write_array_header_1_0(handle, header)
+            for start in range(0, known, _COPIED):
+                handle.write(self.images()[start : min(start + _COPIED, known)].tobytes())
             for rows in fresh:
-                images[start : start + len(rows.images)] = rows.images
-                start += len(rows.images)
-            images.flush()
-            del images
+                handle.write(np.ascontiguousarray(rows.images).tobytes())
         table = self.folder / "vectors.parquet"
         schema = _table(fresh[0]).schema
         with (
@@ -224,13 +225,16 @@ def why_stale(store: str | Path, features: str | Iterable[str] = FEATURES, **set
 
 def _difference(path: Path, wanted: dict[str, Any]) -> str:
     try:
-        was = {**(found := files.read_json(path)), **found.pop("libraries")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        was = _flat(files.read_json(path))
+    except (OSError, ValueError, KeyError, TypeError):
         return "params.json is missing or damaged"
-    now = {**wanted, **wanted["libraries"]}
-    now.pop("libraries")
+    now = _flat(wanted)
     changed = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
     return "; ".join(f"{name} {was.get(name)}, now {now.get(name)}" for name in changed)
+
+
+def _flat(known: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: value for name, value in known.items() if name != "libraries"}, **known["libraries"]}
 
 
 def _read(path: Path) -> Rows | None:

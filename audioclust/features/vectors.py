@@ -35,7 +35,7 @@ STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 """What is kept of each band."""
 
 _REACH = 4  # frames on either side that a delta sees
-_BLOCK = 8192  # frames widened to double precision at once
+_BLOCK = 1024  # frames widened to double precision at once
 
 
 def statistics(values: Floats) -> Floats:

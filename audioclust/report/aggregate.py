@@ -16,6 +16,7 @@ __all__ = [
     "aggregate",
     "best",
     "feature_order",
+    "is_network",
     "nuisance_columns",
     "score_columns",
 ]
@@ -110,6 +111,11 @@ def best(group: pd.DataFrame, by: str) -> pd.Series | None:
     if by not in group or group[by].isna().all():
         return None
     return group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]
+
+
+def is_network(algorithm: Any) -> bool:
+    """Return whether an algorithm trains a network on the recordings that it clusters."""
+    return str(algorithm).startswith("ae_") or str(algorithm).partition(":")[0] in ("dcec", "camsat")
 
 
 def feature_order(features: Sequence[Any]) -> list[Any]:

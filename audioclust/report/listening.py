@@ -29,6 +29,7 @@ __all__ = ["listen"]
 KINDS = ("medoid", "typical", "border", "outlier", "noise")
 _SHORTEST = 1.0  # s, below which an excerpt says nothing
 _TSNE_LIMIT = 5000
+_SILHOUETTE_LIMIT = 20_000  # their cost grows with n²
 
 
 def listen(
@@ -69,6 +70,7 @@ def listen(
     positions : np.ndarray [shape=(n, 2)], optional
         Where the map's points are, to have them at the same places as in another page or figure.
     silhouettes : np.ndarray [shape=(n,)], optional
+        By default computed from `X`, up to 20 000 recordings.
     truth : str, optional
         Column of `index` with the true labels; None, or a column that is not there, shows none.
     per_cluster : int
@@ -111,7 +113,7 @@ def listen(
     index = index.reset_index(drop=True)
     paths = [str(path) for path in index["path"]]
     durations = _durations(index, root)
-    if silhouettes is None and X is not None:
+    if silhouettes is None and X is not None and n <= _SILHOUETTE_LIMIT:
         silhouettes = _silhouettes(np.asarray(X, dtype=float), labels)
     sheets = _sheets(labels, X, silhouettes, per_cluster) if review is None else _reviewed(labels, paths, review)
     if positions is None and X is not None and n:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from audioclust.report.aggregate import is_network
+
 __all__ = ["CAMSAT", "FIGURES", "SOURCES", "U_VECTORS", "Figure", "lookup"]
 
 SOURCES = {
@@ -64,7 +66,7 @@ class Figure:
     @property
     def network(self) -> bool:
         """Whether a network was trained on the dataset for this row."""
-        return self.algorithm in {"ae_kmeans", "dcec"}
+        return is_network(self.algorithm)
 
 
 # feature, classical (vectors, algorithm, NMI, ACC), autoencoder (size of the embedding, NMI, ACC); in per cent

@@ -13,6 +13,7 @@ from audioclust.report.aggregate import (
     SCORES,
     best,
     feature_order,
+    is_network,
     nuisance_columns,
     score_columns,
 )
@@ -31,6 +32,8 @@ _HEADS = ("published", "same algorithm here", "best of the feature here")
 
 def best_per_feature(table: pd.DataFrame, *, by: str = "nmi", groups_per_table: int = 2) -> list[Table]:
     """Rows are features; for each dataset and label: the best clustering, its NMI and ACC, and the published ones.
+
+    Trained networks stand in columns of their own, as they do in what is published.
 
     Parameters
     ----------
@@ -54,22 +57,23 @@ def best_per_feature(table: pd.DataFrame, *, by: str = "nmi", groups_per_table: 
             criterion = _criterion(group, by)
             if criterion != by:
                 notes.append(f"{head}: no labels; best by silhouette, which favours few and unequal clusters.")
-            rows = [best(group[group["feature"] == feature], criterion) for feature in features]
-            values[(head, "best")] = [None if row is None else _describe(row) for row in rows]
-            for score in ("nmi", "acc") if criterion == by else ("silhouette",):
-                column = (head, name_of(score))
-                numbers = [float("nan") if row is None else row.get(score, float("nan")) for row in rows]
-                values[column] = numbers
-                std[column] = [float("nan") if row is None else row.get(f"{score}_std", float("nan")) for row in rows]
-                scale[column], decimals[column] = display(score)
-                shown = pd.Series(numbers, dtype=float) * scale[column]
-                marks[column] = rank(shown, decimals=decimals[column]).to_numpy()
-            clusters = [float("nan") if row is None else row.get("n_clusters", float("nan")) for row in rows]
-            values[(head, "clusters")] = clusters
-            decimals[(head, "clusters")] = 0
-            for title, texts, remarks in _published_columns(lookup(dataset, label), features):
-                values[(head, title)] = texts
-                notes += remarks
+            figures = lookup(dataset, label)
+            for prefix, network in (("", False), ("network ", True)):
+                tried = group[group["algorithm"].map(is_network) == network]
+                if best(tried, criterion) is not None:
+                    rows = [best(tried[tried["feature"] == feature], criterion) for feature in features]
+                    values[head, f"best {prefix}".strip()] = [None if row is None else _describe(row) for row in rows]
+                    for score in ("nmi", "acc") if criterion == by else ("silhouette",):
+                        column = (head, prefix + name_of(score))
+                        values[column] = [_cell(row, score) for row in rows]
+                        std[column] = [_cell(row, f"{score}_std") for row in rows]
+                        scale[column], decimals[column] = display(score)
+                        marks[column] = rank(values[column] * scale[column], decimals=decimals[column]).to_numpy()
+                    values[head, f"{prefix}clusters"] = [_cell(row, "n_clusters") for row in rows]
+                    decimals[head, f"{prefix}clusters"] = 0
+                for title, texts, remarks in _published_columns(figures, features, network):
+                    values[head, title] = texts
+                    notes += remarks
         values.columns = pd.MultiIndex.from_tuples(list(values.columns))  # type: ignore[arg-type]
         tables.append(
             Table(
@@ -80,7 +84,7 @@ def best_per_feature(table: pd.DataFrame, *, by: str = "nmi", groups_per_table: 
                 decimals=decimals,
                 scale=scale,
                 notes=list(dict.fromkeys(notes)),
-                caption=f"The clustering with the highest mean {name_of(by)} of all that were run. "
+                caption=f"The clustering with the highest mean {name_of(by)} of all that were run, networks apart. "
                 f"NMI and ACC in per cent, mean ± standard deviation over seeds ({_seeds(g for _, g in chosen)}). "
                 "Best in bold, second underlined.",
             )
@@ -342,25 +346,24 @@ def _describe(row: pd.Series) -> str:
 
 
 def _published_columns(
-    figures: Sequence[Figure], features: Sequence[Any]
+    figures: Sequence[Figure], features: Sequence[Any], network: bool
 ) -> Iterator[tuple[str, list[Any], list[str]]]:
-    """Yield (heading, texts by feature, notes) for classical rows, then for rows of networks."""
-    for network, kind in ((False, "classical"), (True, "network")):
-        rows = {f.feature: f for f in figures if f.network is network and f.feature in features and f.nmi is not None}
-        if not rows:
-            continue
-        notes = [f"{source}: {SOURCES[source]}." for source in {f.source: 0 for f in rows.values()}]
-        texts: list[Any] = []
-        for feature in features:
-            figure = rows.get(feature)
-            if figure is None:
-                texts.append(None)
-            elif figure.doubtful:
-                texts.append("– *")
-                notes.append(f"* {feature}, {_published_name(figure)}: {figure.doubtful}.")
-            else:
-                texts.append(f"{_percent(figure.nmi)} / {_percent(figure.acc)} {_published_name(figure)}")
-        yield f"published {kind}, NMI / ACC", texts, notes
+    """Yield (heading, texts by feature, notes), once or not at all."""
+    rows = {f.feature: f for f in figures if f.network is network and f.feature in features and f.nmi is not None}
+    if not rows:
+        return
+    notes = [f"{source}: {SOURCES[source]}." for source in {f.source: 0 for f in rows.values()}]
+    texts: list[Any] = []
+    for feature in features:
+        figure = rows.get(feature)
+        if figure is None:
+            texts.append(None)
+        elif figure.doubtful:
+            texts.append("– *")
+            notes.append(f"* {feature}, {_published_name(figure)}: {figure.doubtful}.")
+        else:
+            texts.append(f"{_percent(figure.nmi)} / {_percent(figure.acc)} {_published_name(figure)}")
+    yield f"published {'network' if network else 'classical'}, NMI / ACC", texts, notes
 
 
 def _published_name(figure: Figure) -> str:

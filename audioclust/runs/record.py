@@ -20,6 +20,7 @@ import pandas as pd
 
 from audioclust import clustering, evaluation, files
 from audioclust.clustering import indices
+from audioclust.evaluation.metrics import SCORES
 from audioclust.parameters import Parameters
 from audioclust.project import Project, versions
 
@@ -211,7 +212,8 @@ class Run:
         **rest: Any,
     ) -> None:
         row: dict[str, Any] = {"feature": None, "vectors": None, "algorithm": algorithm, "params": dict(params)}
-        row |= {"seed": seed, "label": label, "k": k, "seconds": None, "scores": {}, "nuisance": {}}
+        row |= {"seed": seed, "label": label, "k": k, "seconds": None, "nuisance": {}}
+        row |= {"scores": dict.fromkeys(SCORES, float("nan"))}
         row |= {"warnings": [], "error": None} | rest
         row["params"] = {**row["params"], **{name: value for name, value in (extra or {}).items() if value is not None}}
         self.clusterings.append(row)

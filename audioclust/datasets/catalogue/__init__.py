@@ -2,7 +2,7 @@
 
 A module states where its recordings come from and what their names mean:
 
-``TITLE``, ``DESCRIPTION``, ``HOMEPAGE``, ``RECORDINGS`` (how many after preparation), ``BYTES`` (to download),
+``TITLE``, ``DESCRIPTION``, ``HOMEPAGE``, ``RECORDINGS`` (how many after preparation), ``BYTES`` (to download, about),
 ``LICENSE_INFO``, ``BIBTEX``;
 ``REMOTES``: the files to download, each ``{"url", "filename", "sha256"}`` (sha256 None where the publisher gives no
 fixed file; the first download is recorded then) and optionally ``"md5"`` where the publisher gives that;
@@ -61,7 +61,7 @@ def table() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by name: ``title``, ``recordings``, ``size`` (GB to download), ``labels`` (the label columns),
+        Indexed by name: ``title``, ``recordings``, ``size`` (about how many GB), ``labels`` (the label columns),
         ``licence``, ``url`` (the dataset's page), ``remotes`` (what is downloaded), ``description``, ``citation``.
     """
     rows = {name: _row(module(name)) for name in names()}

@@ -30,8 +30,8 @@ def columns(path: str) -> dict[str, str | None]:
     return {"speaker": speaker, "word": word, "take": take}
 
 
-def prepare(unpacked: Path, folder: Path) -> None:
-    """Write the recordings, at their default size."""
+def prepare(unpacked: Path, folder: Path, **size: int) -> None:
+    """Write the recordings, at their default size or with other ``speakers``, ``words``, ``takes`` and so on."""
     from audioclust.datasets import synthetic
 
-    synthetic.generate(folder)
+    synthetic.generate(folder, **size)

@@ -10,7 +10,7 @@ from audioclust.report.plots.networks import image_grid, loss_curves, nearest_im
 from audioclust.report.plots.selection import explained_variance, k_selection
 from audioclust.report.plots.sound import before_after, feature, features, overview, spectrogram, waveform
 from audioclust.report.plots.space import dendrogram, project_2d, scatter, scatter_pair
-from audioclust.report.plots.style import PALETTE, save, style
+from audioclust.report.plots.style import PALETTE, figure_of, save, style
 
 __all__ = [
     "PALETTE",
@@ -21,6 +21,7 @@ __all__ = [
     "explained_variance",
     "feature",
     "features",
+    "figure_of",
     "image_grid",
     "k_selection",
     "loss_curves",

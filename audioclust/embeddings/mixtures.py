@@ -5,9 +5,9 @@ most (2-means on the sphere). The score is the mean cosine between windows of di
 the cosine of any two windows of it; two voices give that of different people.
 
 What is usual depends on the encoder, the channel and the window, so the threshold comes from the recordings themselves:
-from windows next to each other, which nearly always hold one voice, even where most recordings hold several. Changes
-of speaker can only pull their cosines down, so the upper half of these is that of one voice; mirrored at the median,
-it tells how far one voice falls.
+from windows next to each other, which nearly always hold one voice, even where most recordings hold several. A change
+of speaker can only widen the angle between two, so the narrower half of the angles is that of one voice; mirrored at
+the median, it tells how far one voice strays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from audioclust.embeddings.vectors import stored
 __all__ = ["disagreement", "mixed", "threshold"]
 
 FEWEST = 3  # windows; of two, which may share samples, little can be said
-UPPER = 0.95  # quantile of the neighbours that is mirrored at their median
+NARROW = 0.05  # quantile of the neighbours' angles that is mirrored at their median
 
 
 def mixed(
@@ -108,10 +108,10 @@ def disagreement(vectors: NDArray) -> tuple[float, float]:
     if len(vectors) < FEWEST:
         return math.nan, math.nan
     centred = vectors - vectors.mean(axis=0)
+    if np.abs(centred).max() < 1e-6:
+        return 1.0, 0.0  # one vector, again and again
     side = np.linalg.svd(centred, full_matrices=False)[0][:, 0] > 0
     for _ in range(50):
-        if side.all() or not side.any():
-            return 1.0, 0.0  # all windows are one vector
         left, right = unit(np.stack([vectors[~side].mean(axis=0), vectors[side].mean(axis=0)]))
         moved = vectors @ right > vectors @ left
         if (moved == side).all() or moved.all() or not moved.any():
@@ -131,5 +131,5 @@ def threshold(neighbours: NDArray) -> float:
     """
     if not len(neighbours):
         return -1.0
-    middle, high = np.quantile(neighbours, [0.5, UPPER])
-    return float(max(2 * middle - high, -1.0))
+    narrow, middle = np.quantile(np.arccos(np.clip(neighbours, -1, 1)), [NARROW, 0.5])
+    return float(np.cos(min(2 * middle - narrow, np.pi)))

@@ -4,15 +4,14 @@
 ``rows.parquet``  the rows, one per recording, keyed by the ``sha256`` of its bytes
 ``shards/``       rows that came in since; a run that is killed goes on after the last of them
 
-A shard is whole or absent, so worker processes may add at any time. Only :func:`merge` asks for the folder's
-:func:`locked` state.
+A shard is whole or absent, so several processes may add at any time. What is damaged counts as absent.
 """
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ import pandas as pd
 
 from audioclust import files
 
-__all__ = ["add", "locked", "merge", "opened", "read"]
+__all__ = ["add", "merge", "opened", "read"]
+
+_log = logging.getLogger(__name__)
 
 
 def opened(parent: str | Path, params: Mapping[str, Any]) -> Path:
@@ -31,15 +32,17 @@ def opened(parent: str | Path, params: Mapping[str, Any]) -> Path:
     return folder
 
 
-def locked(folder: Path) -> AbstractContextManager[None]:
-    """Keep other processes from working on `folder` meanwhile; they wait."""
-    return files.locked(folder / ".lock")
-
-
 def read(folder: Path) -> pd.DataFrame:
     """Return all rows, indexed by ``sha256``, each once."""
     paths = [folder / "rows.parquet", *sorted((folder / "shards").glob("*.parquet"))]
-    tables = [pd.read_parquet(path) for path in paths if path.exists()]
+    tables = []
+    for path in paths:
+        try:
+            tables.append(pd.read_parquet(path))
+        except FileNotFoundError:  # nothing yet, or merged by another process in this moment
+            continue
+        except (OSError, ValueError) as error:  # pyarrow's are among these
+            _log.warning("%s is damaged (%s); its recordings are computed again", path, error)
     if not tables:
         return pd.DataFrame(index=pd.Index([], name="sha256", dtype=str))
     rows = pd.concat(tables).set_index("sha256")
@@ -54,12 +57,13 @@ def add(folder: Path, rows: pd.DataFrame) -> None:
 
 
 def merge(folder: Path) -> pd.DataFrame:
-    """Put all shards into ``rows.parquet`` and return the rows. Hold :func:`locked` meanwhile."""
-    shards = sorted((folder / "shards").glob("*.parquet"))
-    rows = read(folder)
-    if shards:
-        with files.atomic(folder / "rows.parquet") as partial:
-            rows.reset_index().to_parquet(partial, index=False)
-        for shard in shards:
-            shard.unlink()
-    return rows
+    """Move all shards into ``rows.parquet`` and return the rows."""
+    with files.locked(folder / ".lock"):
+        shards = sorted((folder / "shards").glob("*.parquet"))
+        rows = read(folder)
+        if shards:
+            with files.atomic(folder / "rows.parquet") as partial:
+                rows.reset_index().to_parquet(partial, index=False)
+            for shard in shards:
+                shard.unlink(missing_ok=True)
+        return rows

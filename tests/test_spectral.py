@@ -1,0 +1,177 @@
+"""The spectral features against librosa, over lengths, rates and settings."""
+
+import warnings
+
+import librosa
+import numpy as np
+import pytest
+
+from audioclust import audio, features
+from audioclust.features import filters, spectra
+
+FEATURES = features.FEATURES
+
+
+def by_librosa(y, rate, *, n_fft=2048, hop=None, n_mels=128, n_mfcc=20, reference=np.max):
+    coarse, fine = hop or n_fft // 2, hop or n_fft // 4
+    shared = {"y": y, "sr": rate, "n_fft": n_fft}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=coarse))
+        mel = librosa.feature.melspectrogram(**shared, hop_length=coarse, n_mels=n_mels)
+        mfcc = librosa.feature.mfcc(**shared, hop_length=fine, n_mels=n_mels, n_mfcc=n_mfcc)
+        return {
+            "spectrogram": librosa.amplitude_to_db(magnitude, ref=reference),
+            "mel": librosa.power_to_db(mel, ref=reference),
+            "chroma": librosa.feature.chroma_stft(**shared, hop_length=fine),
+            "mfcc": mfcc,
+            "mfcc_no0": mfcc[1:],
+        }
+
+
+def assert_equal(ours, reference):
+    assert list(ours) == list(FEATURES)
+    for name, expected in reference.items():
+        assert ours[name].shape == expected.shape, name
+        assert ours[name].dtype == np.float32
+        tolerance = {"rtol": 1e-5, "atol": 1e-6} if name == "chroma" else {"rtol": 0, "atol": 5e-4}
+        np.testing.assert_allclose(ours[name], expected, **tolerance, err_msg=name)
+
+
+def voice(rng, rate, samples):
+    """Harmonics of a gliding pitch over noise: peaks for the tuning, and low levels between them."""
+    time = np.arange(samples) / rate
+    phase = 2 * np.pi * np.cumsum(140 + 40 * np.sin(2 * np.pi * time)) / rate
+    y = sum(np.sin(k * phase) / k for k in range(1, 20)) * np.exp(-time) + 1e-3 * rng.standard_normal(samples)
+    return (0.2 * y).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
+@pytest.mark.parametrize("samples", [1, 2, 511, 1024, 1025, 2047, 2048, 2049, 3072, 22050, 70001])
+def test_equals_librosa_at_every_length_and_rate(rng, rate, samples):
+    y = voice(rng, rate, samples)
+    assert_equal(features.spectral(y, rate), by_librosa(y, rate))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"n_fft": 1024},
+        {"hop": 256},
+        {"hop": 1000},
+        {"n_mels": 40, "n_mfcc": 13},
+        {"n_fft": 512, "hop": 300, "n_mels": 64},
+    ],
+)
+def test_equals_librosa_with_other_settings(rng, settings):
+    y = voice(rng, 22050, 33333)
+    assert_equal(features.spectral(y, 22050, **settings), by_librosa(y, 22050, **settings))
+
+
+def test_absolute_reference_equals_librosa(rng):
+    y = voice(rng, 22050, 30000)
+    assert_equal(features.spectral(y, 22050, reference="absolute"), by_librosa(y, 22050, reference=1.0))
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-9, 1e-6, 1e-3])
+def test_silence_and_near_silence_equal_librosa_without_a_warning(rng, level):
+    y = (level * rng.standard_normal(20000)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours = features.spectral(y, 22050)
+        features.spectral(y[:300], 22050)
+    assert_equal(ours, by_librosa(y, 22050))
+
+
+@pytest.mark.parametrize("cents", [-41, -20, 0, 13, 37])
+def test_chroma_follows_the_tuning_as_librosa_does(cents):
+    time = np.arange(22050) / 22050
+    y = sum(np.sin(2 * np.pi * 440 * 2 ** ((note + cents / 100) / 12) * time) for note in (0, 4, 7)).astype(np.float32)
+    ours = features.spectral(y, 22050, "chroma")["chroma"]
+    np.testing.assert_allclose(ours, librosa.feature.chroma_stft(y=y, sr=22050), rtol=1e-5, atol=1e-6)
+    assert set(np.argsort(ours.mean(axis=1))[-3:]) == {9, 1, 4}  # A, C sharp, E
+
+
+def test_long_recordings_in_blocks_equal_one_block(rng, monkeypatch):
+    y = voice(rng, 22050, 100_000)
+    whole = features.spectral(y, 22050)
+    monkeypatch.setattr(spectra, "_BLOCK", 32)
+    monkeypatch.setattr(spectra, "_BATCH", 7)
+    for name, values in features.spectral(y, 22050).items():
+        np.testing.assert_allclose(values, whole[name], rtol=1e-6, atol=1e-4, err_msg=name)
+
+
+def test_equals_librosa_on_real_recordings(shared):
+    paths = [
+        *sorted((shared / "datasets/tess").glob("*/*.flac"))[::140],
+        *sorted((shared / "datasets/esc10").glob("*/*"))[::100],
+        *sorted((shared / "datasets/fsdd").glob("*/*"))[::400],
+    ]
+    assert len(paths) > 15
+    for path in paths:
+        y, rate = audio.load(path, 22050)
+        assert_equal(features.spectral(y, rate), by_librosa(y, rate))
+
+
+def test_asked_features_alone_are_those_of_all(rng):
+    y = voice(rng, 22050, 30000)
+    every = features.spectral(y, 22050)
+    for name in FEATURES:
+        alone = features.spectral(y, 22050, name)
+        assert list(alone) == [name]
+        np.testing.assert_allclose(alone[name], every[name], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "n_fft", "n_mels"), [(22050, 2048, 128), (8000, 512, 40), (44100, 4096, 64)])
+def test_banks_equal_librosas(rate, n_fft, n_mels):
+    mel = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels)
+    np.testing.assert_allclose(filters.mel_bank(rate, n_fft, n_mels), mel, rtol=1e-5, atol=1e-8)
+    for tuning in (-0.5, 0.0, 0.07, 0.49):
+        chroma = librosa.filters.chroma(sr=rate, n_fft=n_fft, tuning=tuning)
+        np.testing.assert_allclose(filters.chroma_bank(rate, n_fft, tuning), chroma, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(filters.hann(n_fft), librosa.filters.get_window("hann", n_fft), atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros(0, np.float32), "shape"),
+        (np.zeros((2, 100), np.float32), "one channel"),
+        (np.array([0, np.nan], np.float32), "NaN"),
+        (np.array([0, np.inf], np.float32), "infinite"),
+        (np.zeros(100, np.int16), "int16"),
+    ],
+)
+def test_samples_that_cannot_be_used_are_named(y, message):
+    with pytest.raises(ValueError, match=message):
+        features.spectral(y, 22050)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"features": ["mel", "mels"]}, "features='mels'.*spectrogram"),
+        ({"features": []}, "at least one"),
+        ({"n_ftt": 1024}, "n_ftt=1024.*n_fft"),
+        ({"n_fft": 1001}, "n_fft=1001"),
+        ({"n_fft": "2048"}, "n_fft='2048'"),
+        ({"hop": 0}, "hop=0"),
+        ({"n_mels": 5000}, "n_mels=5000"),
+        ({"n_mfcc": 200}, "n_mfcc=200"),
+        ({"reference": "loudest"}, "reference='loudest'.*'file'"),
+        ({"reference": "dataset"}, "one recording"),
+        ({"top_db": -1}, "top_db=-1"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        features.spectral(np.zeros(100, np.float32), 22050, **settings)
+
+
+def test_import_is_light():
+    import subprocess
+    import sys
+
+    heavy = "{'librosa', 'pandas', 'sklearn', 'torch'}"
+    code = f"import sys, audioclust.features as f; f.spectral; assert not {heavy} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

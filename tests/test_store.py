@@ -1,0 +1,378 @@
+"""The feature store: what is computed again and what is not, kills, two runs at once, damage, full disks."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from audioclust import features, files
+from audioclust.features import extraction, images, vectors
+
+FEATURES = features.FEATURES
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write(path, rng, seconds=0.4, rate=16000, level=0.1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time_axis = np.arange(int(seconds * rate)) / rate
+    y = np.sin(2 * np.pi * rng.uniform(100, 900) * time_axis) + 0.1 * rng.standard_normal(len(time_axis))
+    soundfile.write(path, level * y, rate)
+
+
+def table(root):
+    paths = sorted(path for path in root.rglob("*.wav"))
+    rows = [
+        {"path": p.relative_to(root).as_posix(), "label": p.parent.name, "sha256": files.sha256(p), "problem": None}
+        for p in paths
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def root(tmp_path, rng):
+    """Nine recordings of different lengths, one with spaces and an umlaut in its name."""
+    folder = tmp_path / "recordings"
+    for i in range(8):
+        write(folder / "ab"[i % 2] / f"{i}.wav", rng, seconds=0.2 + 0.1 * i, level=0.02 + 0.05 * i)
+    write(folder / "c d" / "grüße an alle.wav", rng)
+    return folder
+
+
+@pytest.fixture
+def analysed(monkeypatch):
+    """Which recordings were decoded, and for which features."""
+    seen = []
+    load, analyse = extraction.load, extraction.analyse
+    monkeypatch.setattr(extraction, "load", lambda path, rate: seen.append(Path(path).name) or load(path, rate))
+    monkeypatch.setattr(extraction, "analyse", lambda y, names, s: seen.append(names) or analyse(y, names, s))
+    return seen
+
+
+def extract(root, store, metadata=None, jobs=1, **settings):
+    return features.extract(table(root) if metadata is None else metadata, root, store, jobs=jobs, **settings)
+
+
+def content(found):
+    return {
+        name: (found.vectors(name, "mean_std_delta", scale=None)[0], np.array(found.images(name)[0]))
+        for name in FEATURES
+    }
+
+
+def assert_same(one, other):
+    for name in FEATURES:
+        np.testing.assert_allclose(one[name][0], other[name][0], rtol=1e-6, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(one[name][1].astype(int), other[name][1].astype(int), atol=1, err_msg=name)
+
+
+def test_vectors_and_images_are_those_of_each_recording(root, tmp_path):
+    found = extract(root, tmp_path / "store")
+    assert len(found) == 9
+    assert found.problems.empty
+    assert found.features == FEATURES
+    for name in FEATURES:
+        X, index = found.vectors(name, "mean_std_delta", scale=None)
+        pictures, _ = found.images(name)
+        assert isinstance(pictures, np.memmap)
+        assert pictures.dtype == np.uint8
+        assert pictures.shape == (9, 48, 96)
+        for row, path in enumerate(index["path"]):
+            y, rate = extraction.load(root / path, 22050)
+            values = features.spectral(y, rate, name)[name]
+            np.testing.assert_allclose(X[row], vectors.pool(values, "mean_std_delta"), rtol=1e-4, atol=1e-4)
+            low, high = images.recording_range(name, values, "file")
+            np.testing.assert_allclose(pictures[row], images.gray(images.resize(values), low, high), atol=1)
+
+
+def test_every_pooling_and_scale_gives_finite_vectors(root, tmp_path):
+    found = extract(root, tmp_path / "store")
+    widths = {"mean": 20, "mean_std": 40, "mean_std_delta": 80, "image_rows": 48, "image": 48 * 96}
+    for pooling in vectors.POOLINGS:
+        for scale in vectors.SCALES:
+            X, index = found.vectors("mfcc", pooling, scale)
+            assert X.shape == (9, widths.get(pooling, 1 + int(0.9 * 22050) // 512))
+            assert np.isfinite(X).all()
+            assert index is found.index
+    assert found.vectors("mel", "image", "minmax", 3)[0].shape == (9, 3)
+    np.testing.assert_array_equal(found.vectors("mel", pca=0.8)[0], found.vectors("mel", pca=0.8)[0])
+    for wrong in ({"feature": "melody"}, {"pooling": "max"}, {"scale": "log"}, {"pca": 99}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+            found.vectors(**{"feature": "mel", **wrong})
+
+
+def test_profile_is_the_mean_over_bands_and_imputed_beyond_the_end(root, tmp_path):
+    X, index = extract(root, tmp_path / "store").vectors("mfcc", "profile", scale=None)
+    y, rate = extraction.load(root / index["path"][0], 22050)
+    profile = features.spectral(y, rate, "mfcc")["mfcc"].mean(axis=0)
+    np.testing.assert_allclose(X[0, : len(profile)], profile, atol=1e-3)
+    assert np.isin(X[0, -1], X[1:, -1]) or X[0, -1] == pytest.approx(X[-2, -1])  # only the longest reaches so far
+
+
+def test_nothing_is_computed_twice(root, tmp_path, analysed):
+    extract(root, tmp_path / "store")
+    assert len(analysed) == 18
+    assert set(analysed[1::2]) == {FEATURES}
+    analysed.clear()
+    extract(root, tmp_path / "store")
+    assert analysed == []
+
+
+def test_only_changed_and_new_recordings_are_computed(root, tmp_path, rng, analysed):
+    extract(root, tmp_path / "store")
+    analysed.clear()
+    write(root / "a" / "2.wav", rng)
+    write(root / "a" / "new.wav", rng)
+    found = extract(root, tmp_path / "store")
+    assert analysed[::2] == ["2.wav", "new.wav"]
+    assert len(found) == 10
+    assert_same(content(found), content(extract(root, tmp_path / "fresh")))
+
+
+def test_only_missing_features_are_computed(root, tmp_path, analysed):
+    extract(root, tmp_path / "store", features=["mel", "mfcc"])
+    extract(root, tmp_path / "store", features=["mel", "mfcc", "chroma"])
+    assert set(analysed[1:18:2]) == {("mel", "mfcc")}
+    assert set(analysed[19::2]) == {("chroma",)}
+
+
+def test_a_changed_parameter_computes_only_what_depends_on_it(root, tmp_path, analysed):
+    first = extract(root, tmp_path / "store")
+    analysed.clear()
+    second = extract(root, tmp_path / "store", n_mfcc=13)
+    assert set(analysed[1::2]) == {("mfcc", "mfcc_no0")}
+    assert second.vectors("mfcc", "mean")[0].shape == (9, 13)
+    assert first.vectors("mfcc", "mean")[0].shape == (9, 20)
+
+
+def test_why_stale_names_what_differs(root, tmp_path, monkeypatch):
+    store = tmp_path / "store"
+    assert features.why_stale(store).empty
+    found = extract(root, store, n_fft=1024, features=["mel", "mfcc"])
+    assert found.why_stale().empty
+    reasons = features.why_stale(store).set_index("feature")["reason"]
+    assert list(reasons.index) == ["mel", "mfcc"]
+    assert "n_fft 1024, now 2048" in reasons["mel"]
+    monkeypatch.setattr("audioclust.features.settings.installed.version", lambda name: "99")
+    reasons = found.why_stale().set_index("feature")["reason"]
+    assert "librosa 0." in reasons["mel"]
+    assert "now 99" in reasons["mel"]
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules["audioclust.features.settings"]._VERSION, "mel", 7)
+    assert found.why_stale()["reason"].tolist() == ["version 1, now 7"]
+    (found.entries["mel"].folder / "params.json").write_text("{")
+    assert "damaged" in found.why_stale()["reason"][0]
+
+
+def test_bad_recordings_are_named_and_the_rest_goes_on(root, tmp_path, rng):
+    (root / "a" / "text.wav").write_text("no sound")
+    (root / "a" / "empty.wav").touch()
+    write(root / "b" / "gone.wav", rng)
+    write(root / "b" / "changes.wav", rng)
+    metadata = table(root)
+    metadata.loc[metadata["path"] == "a/0.wav", "problem"] = "known to be bad"
+    (root / "b" / "gone.wav").unlink()
+    write(root / "b" / "changes.wav", rng)
+    found = extract(root, tmp_path / "store", metadata)
+    problems = found.problems.set_index("path")["problem"]
+    assert sorted(problems.index) == ["a/empty.wav", "a/text.wav", "b/changes.wav", "b/gone.wav"]
+    assert "no such file" in problems["b/gone.wav"]
+    assert "changed" in problems["b/changes.wav"]
+    assert len(found) == 8
+    assert "a/0.wav" not in set(found.index["path"])
+    assert len(found.vectors("mfcc")[0]) == len(found.images("mfcc")[0]) == 8
+
+
+def test_tables_that_cannot_be_used_are_named(root, tmp_path):
+    metadata = table(root)
+    with pytest.raises(ValueError, match="no usable recording"):
+        extract(root, tmp_path / "store", metadata.assign(problem="bad"))
+    with pytest.raises(ValueError, match="no usable recording"):
+        extract(root, tmp_path / "store", metadata[:0])
+    with pytest.raises(ValueError, match="'sha256'"):
+        extract(root, tmp_path / "store", metadata.drop(columns="sha256"))
+    with pytest.raises(ValueError, match="window=3"):
+        extract(root, tmp_path / "store", metadata, window=3)
+    with pytest.raises(ValueError, match="features='tempo'"):
+        extract(root, tmp_path / "store", metadata, features="tempo")
+    with pytest.raises(ValueError, match=r"none of the 9 recordings.*no such file"):
+        extract(tmp_path, tmp_path / "store", metadata)
+
+
+def test_one_file_under_two_names(root, tmp_path, analysed):
+    (root / "b" / "copy.wav").write_bytes((root / "a" / "0.wav").read_bytes())
+    found = extract(root, tmp_path / "store")
+    assert len(analysed) == 18
+    X, index = found.vectors("mel", "mean", scale=None)
+    first, second = (index["path"] == "a/0.wav").argmax(), (index["path"] == "b/copy.wav").argmax()
+    np.testing.assert_array_equal(X[first], X[second])
+    np.testing.assert_array_equal(found.images("mel")[0][first], found.images("mel")[0][second])
+
+
+def test_rows_follow_the_table_asked_with(root, tmp_path):
+    metadata = table(root)
+    whole = extract(root, tmp_path / "store", metadata)
+    shuffled = extract(root, tmp_path / "store", metadata[::-2])
+    assert shuffled.index["path"].tolist() == metadata["path"][::-2].tolist()
+    for name in ("mel", "chroma"):
+        np.testing.assert_array_equal(shuffled.vectors(name, scale=None)[0], whole.vectors(name, scale=None)[0][::-2])
+        np.testing.assert_array_equal(shuffled.images(name)[0], whole.images(name)[0][::-2])
+
+
+def test_workers_give_what_one_process_gives(root, tmp_path):
+    assert_same(content(extract(root, tmp_path / "one")), content(extract(root, tmp_path / "two", jobs=2)))
+
+
+def test_reference_of_the_dataset(root, tmp_path):
+    absolute = extract(root, tmp_path / "store", reference="absolute", features=["mel", "mfcc"])
+    relative = extract(root, tmp_path / "store", reference="dataset", features=["mel", "mfcc"], arrays=True)
+    levels, shifted = (found.vectors("mel", "mean_std", scale=None)[0] for found in (absolute, relative))
+    peak = max(features.spectral(*extraction.load(root / path, 22050), "mel", reference="absolute")["mel"].max()
+               for path in absolute.index["path"])  # fmt: skip
+    np.testing.assert_allclose(shifted[:, :128], levels[:, :128] - peak, atol=1e-3)
+    np.testing.assert_array_equal(shifted[:, 128:], levels[:, 128:])
+    assert max(relative.array("mel", row).max() for row in range(9)) == pytest.approx(0, abs=1e-4)
+    pictures, _ = relative.images("mel")
+    assert pictures.dtype == np.uint8
+    brightness = pictures.reshape(9, -1).max(axis=1)
+    loudness = [np.abs(extraction.load(root / path, None)[0]).max() for path in relative.index["path"]]
+    assert np.corrcoef(brightness, np.log(loudness))[0, 1] > 0.9
+    cepstra, _ = relative.images("mfcc")
+    assert cepstra.min() == 0
+    assert cepstra.max() == 255
+
+
+def test_arrays_and_pictures_on_request(root, tmp_path, analysed):
+    found = extract(root, tmp_path / "store")
+    with pytest.raises(ValueError, match="arrays=True"):
+        found.array("mel", 0)
+    analysed.clear()
+    found = extract(root, tmp_path / "store", features=["mel"], arrays=True)
+    assert len(analysed) == 18
+    y, rate = extraction.load(root / found.index["path"][3], 22050)
+    np.testing.assert_array_equal(found.array("mel", 3), features.spectral(y, rate, "mel")["mel"])
+    extract(root, tmp_path / "store", features=["mel"], arrays=True)
+    assert len(analysed) == 18 + 1  # the line above decoded one
+    paths = found.write_png("mel", tmp_path / "png")
+    assert len(paths) == 9
+    assert (tmp_path / "png" / "c d" / "grüße an alle.wav.mel.png").exists()
+
+
+def run(root, store, code=""):
+    """Extract in another process, one recording to a shard."""
+    script = f"""
+import sys, time, pandas as pd
+from audioclust.features import extraction
+extraction._SHARD = 1
+load = extraction.load
+def slow(path, rate):
+    time.sleep(float(sys.argv[4]))
+    return load(path, rate)
+extraction.load = slow
+{code}
+extraction.extract(pd.read_parquet(sys.argv[1]), sys.argv[2], sys.argv[3], jobs=1)
+"""
+    metadata = root.parent / "metadata.parquet"
+    table(root).to_parquet(metadata)
+    delay = "0.15" if code else "0.02"
+    command = [sys.executable, "-c", script, str(metadata), str(root), str(store), delay]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def shards(store):
+    return [path for path in store.rglob("*.npz") if ".writing" not in str(path)]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(root, tmp_path, analysed):
+    store = tmp_path / "store"
+    process = run(root, store, code="pass")
+    deadline = time.monotonic() + 60
+    while len(shards(store)) < 3 * len(FEATURES) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(shards(store))
+    assert 3 * len(FEATURES) <= kept < 9 * len(FEATURES)
+    assert not list(store.rglob("vectors.parquet"))
+    found = extract(root, store)
+    names = [entry for entry in analysed if isinstance(entry, tuple)]
+    assert sum(map(len, names)) == 9 * len(FEATURES) - kept
+    assert shards(store) == []
+    assert_same(content(found), content(extract(root, tmp_path / "fresh")))
+
+
+def test_killed_between_images_and_table(root, tmp_path, rng):
+    store = tmp_path / "store"
+    before = extract(root, store)
+    old = content(before)
+    write(root / "b" / "new.wav", rng)
+    code = """
+from audioclust.features import store as kept
+import os, signal
+kept._table = lambda rows: os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run(root, store, code).wait() == -signal.SIGKILL
+    assert_same(content(before), old)
+    found = extract(root, store)
+    assert len(found) == 10
+    assert_same(content(found), content(extract(root, tmp_path / "fresh")))
+
+
+def test_two_runs_at_once_are_both_right(root, tmp_path):
+    store = tmp_path / "store"
+    processes = [run(root, store), run(root, store)]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    found = extract(root, store)
+    for entry in found.entries.values():
+        assert len(entry.stored()) == len(set(entry.stored())) == 9
+    assert_same(content(found), content(extract(root, tmp_path / "fresh")))
+
+
+@pytest.mark.parametrize("name", ["vectors.parquet", "images.npy"])
+@pytest.mark.parametrize("damage", ["cut", "garbage", "empty"])
+def test_a_damaged_store_is_computed_again(root, tmp_path, caplog, name, damage):
+    found = extract(root, tmp_path / "store", features=["mfcc"])
+    expected = found.vectors("mfcc", scale=None)[0]
+    path = found.entries["mfcc"].folder / name
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[: len(whole) // 2], "garbage": b"x" * 500, "empty": b""}[damage])
+    again = extract(root, tmp_path / "store", features=["mfcc"])
+    np.testing.assert_allclose(again.vectors("mfcc", scale=None)[0], expected)
+    assert "damaged" in caplog.text
+
+
+def test_a_damaged_shard_is_computed_again(root, tmp_path, monkeypatch, caplog):
+    with monkeypatch.context() as patched:
+        patched.setattr("audioclust.features.store.Entry.assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            extract(root, tmp_path / "store")
+    assert shards(tmp_path / "store")
+    for i, path in enumerate(shards(tmp_path / "store")):
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        damaged = whole[:middle] if i % 2 else whole[:middle] + bytes(200) + whole[middle + 200 :]
+        path.write_bytes(damaged)
+    found = extract(root, tmp_path / "store")
+    assert "damaged" in caplog.text
+    assert_same(content(found), content(extract(root, tmp_path / "fresh")))
+
+
+def test_a_full_disk_is_one_clear_error(root, tmp_path):
+    store = tmp_path / "store"
+    code = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))"
+    process = run(root, store, code)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "cannot write features to" in errors.splitlines()[-1]
+    assert "run again to go on" in errors.splitlines()[-1]
+    assert not list(store.rglob(".writing-*"))
+    assert_same(content(extract(root, store)), content(extract(root, tmp_path / "fresh")))
