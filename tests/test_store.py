@@ -159,7 +159,7 @@ def test_why_stale_names_what_differs(root, tmp_path, monkeypatch):
     reasons = features.why_stale(store).set_index("feature")["reason"]
     assert list(reasons.index) == ["mel", "mfcc"]
     assert "n_fft 1024, now 2048" in reasons["mel"]
-    monkeypatch.setattr("audioclust.features.settings.installed.version", lambda name: "99")
+    monkeypatch.setattr("audioclust.features.settings._versions", lambda: {"librosa": "99"})
     reasons = found.why_stale().set_index("feature")["reason"]
     assert "librosa 0." in reasons["mel"]
     assert "now 99" in reasons["mel"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from importlib import metadata as installed
 from typing import Any
 
@@ -121,7 +122,12 @@ def parameters(feature: str, settings: Settings) -> dict[str, Any]:
     chosen = {name: value for name, value in asdict(settings).items() if name not in skip}
     chosen["hop"] = settings.hop_of(feature)
     chosen |= {"feature": feature, "version": _VERSION[feature], "image_shape": list(IMAGE_SHAPE)}
-    return chosen | {"libraries": {name: installed.version(name) for name in _LIBRARIES}}
+    return chosen | {"libraries": _versions()}
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    return {name: installed.version(name) for name in _LIBRARIES}
 
 
 def _check_whole(name: str, value: Any) -> None:

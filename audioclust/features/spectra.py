@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from audioclust.features import filters
 from audioclust.features.settings import FEATURES, Settings, check_features
@@ -158,10 +158,14 @@ def _power(y: Floats, start: int, stop: int, hop: int, n_fft: int) -> Floats:
     for first in range(start, stop, _BATCH):
         last = min(first + _BATCH, stop)
         begin, end = first * hop - n_fft // 2, (last - 1) * hop + n_fft // 2
-        heard = y[max(begin, 0) : end]
         if begin < 0 or end > len(y):
-            heard = np.pad(heard, (max(0, -begin), max(0, end - len(y))))
-        batch = sliding_window_view(heard, n_fft)[::hop] * window
+            heard = np.zeros(end - begin, np.float32)
+            inside = y[max(begin, 0) : end]
+            heard[max(-begin, 0) :][: len(inside)] = inside
+        else:
+            heard = y[begin:end]
+        step = heard.strides[0]
+        batch = as_strided(heard, (last - first, n_fft), (hop * step, step), writeable=False) * window
         np.square(np.abs(np.fft.rfft(batch).astype(np.complex64)), out=power[first - start : last - start])
     return power
 

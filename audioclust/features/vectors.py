@@ -210,16 +210,15 @@ def _deltas(frames: Floats) -> Iterator[Floats]:
 
 
 def _moments(blocks: Iterable[Floats]) -> tuple[Vectors, Vectors]:
-    """Mean and standard deviation over all rows of all blocks, in double precision."""
-    count, shift, total, squares = 0, np.zeros(0), np.zeros(0), np.zeros(0)
+    """Mean and standard deviation over all rows of all blocks, in double precision, about the first row."""
+    count, first = 0, np.zeros(0)
+    total, squares = np.zeros(1), np.zeros(1)
     for block in blocks:
-        wide = block.astype(np.float64)
         if not count:
-            shift = wide.mean(axis=0)
-            total, squares = np.zeros_like(shift), np.zeros_like(shift)
-        wide -= shift
-        total += wide.sum(axis=0)
-        squares += np.einsum("fb,fb->b", wide, wide)
+            first = block[0].astype(np.float64)
+        wide = block - first
+        total = total + wide.sum(axis=0)
+        squares = squares + np.einsum("fb,fb->b", wide, wide)
         count += len(block)
     rest = total / count
-    return shift + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))
+    return first + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))
