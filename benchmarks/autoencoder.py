@@ -20,7 +20,6 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from audioclust.deep import training
-from audioclust.deep.autoencoder import _Reconstruction
 from audioclust.deep.data import Augmentation, Scaling
 from audioclust.deep.networks import ConvNetwork
 
@@ -99,7 +98,7 @@ def plain(folder: Path, epochs: int) -> Clock:
 def ours(images: np.ndarray, epochs: int, precision: str) -> tuple[list[float], list[float]]:
     memory: list[float] = []
 
-    class Watched(_Reconstruction):
+    class Watched(training.ImageModule):
         def end_epoch(self) -> dict[str, float]:
             memory.append(resident_mb())
             return super().end_epoch()

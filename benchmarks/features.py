@@ -1,9 +1,9 @@
 """All five spectral features against a loop that calls librosa once per feature.
 
-One clip: file to five arrays, in one thread, everything warm. A set: files to vectors and images in a store, two worker
-processes, against the librosa loop in one process, which keeps nothing; once as whole new processes, imports included,
-and once in this one with workers that have started. The stricter loop loads each file once, the other once per
-feature.
+One clip: file to five arrays, in one thread, everything warm. A set: files to vectors and images in a new store, two
+worker processes, against the librosa loop in one process, which keeps nothing: as whole new processes, imports
+included; in this process when the workers have to start; and when they run. The stricter loop loads each file once,
+the other once per feature.
 """
 
 from __future__ import annotations
@@ -51,11 +51,18 @@ def run(quick: bool) -> pd.DataFrame:
         what = f"{len(paths)} recordings ({name}), {WORKERS} cores"
         loop_name = "librosa loop, one load per file, one core"
         rows.append(row(f"{what}, new processes", ours, loop_name, reference))
-        extract(str(root), str(table), str(Path(scratch) / "first"))
-        ours = timed(lambda: extract(str(root), str(table), str(Path(scratch) / "warm")))
+        first = timed(lambda: extract(str(root), str(table), str(Path(scratch) / "first")))
         loaded_once(paths[0])
-        reference = timed(lambda: loop(str(root), str(table)))
-        rows.append(row(f"{what}, warm", ours, loop_name, reference))
+        turns = [
+            (
+                timed(lambda turn=turn: extract(str(root), str(table), str(Path(scratch) / str(turn)))),
+                timed(lambda: loop(str(root), str(table))),
+            )
+            for turn in range(2)
+        ]
+        ours, reference = np.min(turns, axis=0)
+        rows.append(row(f"{what}, workers start", first, loop_name, reference))
+        rows.append(row(f"{what}, workers run", ours, loop_name, reference))
     return pd.DataFrame(rows)
 
 

@@ -140,13 +140,12 @@ def test_a_finished_training_is_taken_from_the_folder(digits, tmp_path, monkeypa
 
 
 def module_on(X, seed=0):
-    from audioclust.deep.autoencoder import _Reconstruction
     from audioclust.deep.data import Augmentation, Scaling
     from audioclust.deep.networks import ConvNetwork
 
     with training.seeded(seed):
         network = ConvNetwork(8, 8, latent_size=5, channels=(8, 16, 32))
-    return _Reconstruction(
+    return training.ImageModule(
         network,
         X,
         scaling=Scaling.of(X, "range"),

@@ -130,6 +130,16 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         """
         self._check()
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        self._fit(X)
+        degenerate.warn(degenerate.check(self.labels_), type(self).__name__)
+        return self
+
+    def fit_quietly(self, X: NDArray[np.floating]) -> NDArray[np.intp]:
+        """Return the labels of checked rows, without a warning where they are degenerate: for use in a larger method."""
+        self._check()
+        return self._fit(X).labels_
+
+    def _fit(self, X: NDArray[np.floating]) -> Self:
         if self.metric == "cosine":
             X = unit_rows(X)
         n = len(X)
@@ -148,7 +158,6 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         for ends in (self.single_linkage_tree_[:, 0], self.single_linkage_tree_[:, 1], self.condensed_tree_["child"]):
             leaves = ends < n
             ends[leaves] = order[ends[leaves].astype(np.intp)]
-        degenerate.warn(degenerate.check(self.labels_), type(self).__name__)
         return self
 
     def relabel(self, **changes: Any) -> NDArray[np.intp]:

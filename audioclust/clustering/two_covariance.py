@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.special import gammaln
 
-__all__ = ["TwoCovariance", "agglomerate", "evidence", "fit", "reassign"]
+__all__ = ["TwoCovariance", "agglomerate", "fit", "reassign", "statistics"]
 
 
 class TwoCovariance(NamedTuple):
@@ -51,7 +51,7 @@ class TwoCovariance(NamedTuple):
 def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
     """Estimate both covariances from a grouping with fewer groups than rows."""
     n, d = X.shape
-    sizes, sums = _statistics(X, labels)
+    sizes, sums = statistics(X, labels)
     k = len(sizes)
     means = sums / sizes[:, None]
     residuals = X - means[labels]
@@ -70,14 +70,17 @@ def evidence(X: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
     model = fit(X, labels)
     n, d = X.shape
     Y = X @ model.transform
-    sizes, sums = _statistics(Y, labels)
+    sizes, sums = statistics(Y, labels)
     constant = -0.5 * (n * d * np.log(2 * np.pi) + n * model.log_determinant + np.einsum("ij,ij->", Y, Y))
     prior = gammaln(sizes).sum() - gammaln(1 + n)
     return float(constant + _gain(sizes, sums, model.between).sum() + prior)
 
 
 def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 10) -> NDArray[np.intp]:
-    """Move every recording to the speaker most likely to have uttered it, re-estimate, and repeat until none moves."""
+    """Move every recording to the speaker most likely to have uttered it, re-estimate, and repeat until none moves.
+
+    A recording has no say in its own speaker's mean while it is judged: in hundreds of dimensions it would never leave.
+    """
     for _ in range(rounds):
         if labels.max() == 0 or labels.max() + 1 >= len(X):
             return labels
@@ -85,18 +88,26 @@ def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 
         keep = model.between > 0
         Y = X @ model.transform[:, keep]
         between = model.between[keep]
-        sizes, sums = _statistics(Y, labels)
-        shrunk = between / (1 + sizes[:, None] * between)  # posterior variance of each mean
-        means = sums * shrunk
-        variance = 1 + shrunk
-        scores = np.log(sizes) - 0.5 * (np.log(variance).sum(axis=1) + (means**2 / variance).sum(axis=1))
+        sizes, sums = statistics(Y, labels)
+        means, variance = _posterior(sizes, sums, between)
+        scores = np.log(sizes) - 0.5 * (np.log(variance) + means**2 / variance).sum(axis=1)
         scores = scores + Y @ (means / variance).T - 0.5 * (Y**2) @ (1 / variance).T
-        moved = scores.argmax(axis=1)
-        moved = np.unique(moved, return_inverse=True)[1]
+        means, variance = _posterior(sizes[labels] - 1, sums[labels] - Y, between)
+        own = np.log(np.maximum(sizes[labels] - 1, 0.5)) - 0.5 * (np.log(variance) + (Y - means) ** 2 / variance).sum(axis=1)
+        scores[np.arange(len(Y)), labels] = own
+        moved = np.unique(scores.argmax(axis=1), return_inverse=True)[1]
         if np.array_equal(moved, labels):
             break
         labels = moved
     return labels
+
+
+def _posterior(
+    sizes: NDArray[np.float64], sums: NDArray[np.float64], between: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of a further recording of each group, along each coordinate."""
+    spread = between / (1 + sizes[:, None] * between)
+    return sums * spread, 1 + spread
 
 
 def agglomerate(
@@ -125,7 +136,7 @@ def agglomerate(
     return np.unique(owner, return_inverse=True)[1]
 
 
-def _statistics(X: NDArray[np.float64], labels: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def statistics(X: NDArray[np.float64], labels: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
     return np.bincount(labels).astype(np.float64), np.add.reduceat(X[order], starts, axis=0)

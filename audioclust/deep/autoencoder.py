@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin
 from sklearn.metrics import pairwise_distances_argmin
@@ -23,18 +22,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from audioclust import files
 from audioclust.deep import base, heads, training
-from audioclust.deep.data import Scaling, canonical, check_images, order
+from audioclust.deep.data import Scaling, canonical, check_images
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = ["ConvAutoencoder"]
-
-
-class _Reconstruction(training.ImageModule):
-    """Passes over all images in a new order each time, the last batch as small as it comes."""
-
-    def indices(self, step: int) -> torch.Tensor:
-        visits = order(len(self.images), self.seed, self.current_epoch)
-        return visits[step * self.batch_size : (step + 1) * self.batch_size]
 
 
 class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
@@ -233,7 +224,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
                 channels=self.channels,
                 activation=self.activation,
             )
-        module = _Reconstruction(
+        module = training.ImageModule(
             network,
             images,
             scaling=self.scaling_,

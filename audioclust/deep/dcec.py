@@ -29,7 +29,7 @@ from audioclust import files
 from audioclust.deep import base, heads, training
 from audioclust.deep.autoencoder import ConvAutoencoder
 from audioclust.deep.collapse import ClusterCollapseWarning, collapse
-from audioclust.deep.data import canonical, check_images, order
+from audioclust.deep.data import canonical, check_images
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = ["DCEC", "divergence", "student_t", "target_distribution"]
@@ -74,11 +74,6 @@ class _Clustering(training.ImageModule):
     def on_train_start(self) -> None:
         super().on_train_start()
         self._update()
-
-    def indices(self, step: int) -> torch.Tensor:
-        n = len(self.images)
-        number, position = divmod(self.current_epoch * self.steps + step, -(-n // self.batch_size))
-        return order(n, self.seed, number)[position * self.batch_size : (position + 1) * self.batch_size]
 
     def losses(self, embedding: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
         q = student_t(embedding, self.centres)

@@ -29,7 +29,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from audioclust import files, parallel
-from audioclust.deep.data import Augmentation, Scaling, augment, generator
+from audioclust.deep.data import Augmentation, Scaling, augment, generator, order
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = [
@@ -132,7 +132,7 @@ def using_cores() -> Iterator[None]:
 class ImageModule(pl.LightningModule):
     """What the trainings share: the images by index, their changes, the loss per epoch, the optimiser.
 
-    A subclass gives ``indices(step)``, and may give further ``losses`` and extend ``end_epoch``.
+    An epoch is `steps` batches. A subclass may give further ``losses`` and extend ``end_epoch``.
     """
 
     def __init__(
@@ -158,10 +158,15 @@ class ImageModule(pl.LightningModule):
         self.seed = seed
         self.floor = float((images.min() - scaling.offset) * scaling.gain)
         self.sums: dict[str, torch.Tensor] = {}
+        self.visits: tuple[int, torch.Tensor] | None = None
 
     def indices(self, step: int) -> torch.Tensor:
-        """Return which images make this step's batch."""
-        raise NotImplementedError
+        """Return which images make this step's batch: pass after pass, each in an order of its own."""
+        n = len(self.images)
+        number, batch = divmod(self.current_epoch * self.steps + step, -(-n // self.batch_size))
+        if self.visits is None or self.visits[0] != number:
+            self.visits = number, order(n, self.seed, number)
+        return self.visits[1][batch * self.batch_size : (batch + 1) * self.batch_size]
 
     def losses(self, embedding: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return further terms of the loss, each already weighted."""

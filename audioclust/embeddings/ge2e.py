@@ -101,7 +101,7 @@ class GE2EEncoder:
         *,
         rate: float = 1.3,
         min_coverage: float = 0.75,
-        batch_size: int = 256,
+        batch_size: int = 128,
         device: str | None = None,
         source: str | Path | None = None,
     ) -> None:
@@ -218,9 +218,9 @@ def _stretch(clip: NDArray, first: int, frames: int) -> NDArray[np.float32]:
 def _mel_power(samples: NDArray[np.float32], device: str) -> torch.Tensor:
     """Return the mel power of every frame, the first one centred on sample 200: [shape=(frames, 40)]."""
     wave = torch.from_numpy(samples).to(device)
-    window = torch.hann_window(WINDOW, device=device)
-    spectrum = torch.stft(wave, WINDOW, HOP, window=window, center=False, return_complex=True)
-    return spectrum.abs().square().T @ torch.from_numpy(_mel_bands()).to(device)
+    frames = wave.unfold(0, WINDOW, HOP) * torch.hann_window(WINDOW, device=device)
+    power = torch.view_as_real(torch.fft.rfft(frames)).square().sum(-1)
+    return power @ torch.from_numpy(_mel_bands()).to(device)
 
 
 @lru_cache(maxsize=1)

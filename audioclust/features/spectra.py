@@ -159,11 +159,11 @@ def _power(y: Floats, start: int, stop: int, hop: int, n_fft: int) -> Floats:
         last = min(first + _BATCH, stop)
         begin, end = first * hop - n_fft // 2, (last - 1) * hop + n_fft // 2
         if begin < 0 or end > len(y):
-            heard = np.zeros(end - begin, np.float32)
+            heard = np.zeros(end - begin)
             inside = y[max(begin, 0) : end]
             heard[max(-begin, 0) :][: len(inside)] = inside
         else:
-            heard = y[begin:end]
+            heard = y[begin:end].astype(np.float64)
         step = heard.strides[0]
         batch = as_strided(heard, (last - first, n_fft), (hop * step, step), writeable=False) * window
         np.square(np.abs(np.fft.rfft(batch).astype(np.complex64)), out=power[first - start : last - start])

@@ -10,7 +10,7 @@
     depends on the whole dataset.
 ``arrays/SHA256.npy``
     The features themselves [shape=(bands, frames), float32], where asked for.
-``shards/``
+``shards/*/rows.npz``
     Rows that are computed but not yet in the table: what a killed run leaves is taken up by the next.
 
 Rows are only ever added, and ``images.npy`` is replaced before ``vectors.parquet``: whoever reads the table first
@@ -21,6 +21,7 @@ killed.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 import zipfile
@@ -118,10 +119,14 @@ class Entry:
         return [str(sha256) for path in self._shards() if (rows := _read(path)) for sha256 in rows.sha256]
 
     def add(self, rows: Rows) -> None:
-        """Keep computed rows as a shard."""
-        path = self.folder / "shards" / f"{files.digest(rows.sha256.tolist())}.npz"
-        with files.atomic(path) as partial:
-            np.savez(partial, **vars(rows))
+        """Keep computed rows as a shard, a folder of its own.
+
+        Folders are not flushed to the disk as files are: waiting for that would take as long as the analysis, and a
+        shard that a power cut spoils fails its checksums and is computed again.
+        """
+        name = f"{files.digest(rows.sha256.tolist())}-{os.getpid()}"
+        with files.atomic(self.folder / "shards" / name, folder=True) as partial:
+            np.savez(partial / "rows.npz", **vars(rows))
 
     def assemble(self, order: Sequence[str]) -> None:
         """Move the rows of all shards into the table, new rows in the given order of recordings."""
@@ -143,7 +148,7 @@ class Entry:
             if fresh:
                 self._append(len(known), fresh)
             for path in paths:
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path.parent, ignore_errors=True)
             _sweep(self.folder)
             _sweep(self.folder / "shards")
 
@@ -161,7 +166,7 @@ class Entry:
         return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
 
     def _shards(self) -> list[Path]:
-        return sorted((self.folder / "shards").glob("*.npz"))
+        return sorted((self.folder / "shards").glob("*/rows.npz"))
 
     def _append(self, known: int, fresh: list[Rows]) -> None:
         import pyarrow.parquet as pq
@@ -245,7 +250,7 @@ def _read(path: Path) -> Rows | None:
         return None
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         log.warning("shard %s is damaged (%s); its recordings are computed again", path, error)
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path.parent, ignore_errors=True)
         return None
 
 

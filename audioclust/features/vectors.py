@@ -19,6 +19,7 @@ Furui, "Speaker-independent isolated word recognition using dynamic features of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 """What is kept of each band."""
 
 _REACH = 4  # frames on either side that a delta sees
-_BLOCK = 1024  # frames widened to double precision at once
+_BLOCK = 128  # frames widened to double precision at once
 
 
 def statistics(values: Floats) -> Floats:
@@ -199,26 +200,30 @@ def _blocks(frames: Floats) -> Iterator[Floats]:
 def _deltas(frames: Floats) -> Iterator[Floats]:
     """Slope over time of each band, block by block."""
     for start in range(0, len(frames), _BLOCK):
-        stop = min(start + _BLOCK, len(frames))
-        seen = frames[np.clip(np.arange(start - _REACH, stop + _REACH), 0, len(frames) - 1)]
-        size = stop - start
-        slope = np.zeros((size, frames.shape[1]), np.float32)
-        for step in range(1, _REACH + 1):
-            after, before = seen[_REACH + step :][:size], seen[_REACH - step :][:size]
-            slope += np.float32(step / 60) * (after - before)  # 60 = 2 (1 + 4 + 9 + 16)
-        yield slope
+        seen = np.arange(start - _REACH, min(start + _BLOCK, len(frames)) + _REACH)
+        yield _slopes(len(seen)) @ frames[np.clip(seen, 0, len(frames) - 1)]
+
+
+@lru_cache(maxsize=_BLOCK + 1)
+def _slopes(seen: int) -> Floats:
+    """Matrix [shape=(seen - 8, seen)] that takes frames to the slopes at all but the outer four on either side."""
+    rows = np.arange(seen - 2 * _REACH)
+    matrix = np.zeros((len(rows), seen), np.float32)
+    for step in range(-_REACH, _REACH + 1):
+        matrix[rows, rows + _REACH + step] = step / 60  # 60 = 2 (1 + 4 + 9 + 16)
+    return matrix
 
 
 def _moments(blocks: Iterable[Floats]) -> tuple[Vectors, Vectors]:
     """Mean and standard deviation over all rows of all blocks, in double precision, about the first row."""
-    count, first = 0, np.zeros(0)
+    count, first = 0, np.zeros(0, np.float32)
     total, squares = np.zeros(1), np.zeros(1)
     for block in blocks:
         if not count:
-            first = block[0].astype(np.float64)
-        wide = block - first
+            first = block[0]
+        wide = (block - first).astype(np.float64)
         total = total + wide.sum(axis=0)
         squares = squares + np.einsum("fb,fb->b", wide, wide)
         count += len(block)
     rest = total / count
-    return first + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))
+    return first.astype(np.float64) + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))

@@ -30,6 +30,8 @@ SCORES = [
 ]  # fmt: skip
 PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
 LOWER = {"davies_bouldin", "seconds", "eer"}
+LEAST_COVERAGE = 0.5
+"""A clustering that calls more than the rest noise is never the best one."""
 
 _FEATURES = ["spectrogram", "mel", "chroma", "mfcc", "mfcc_no0"]
 _OTHER = {*KEY, "run", "notebook", "status", "seed", "seconds", "warnings", "error", "data"}
@@ -107,7 +109,13 @@ def nuisance_columns(table: pd.DataFrame) -> list[str]:
 
 
 def best(group: pd.DataFrame, by: str) -> pd.Series | None:
-    """Return the row with the best mean of score `by`; None where no row has one."""
+    """Return the row with the best mean of score `by`; None where no row has one.
+
+    A clustering that calls most recordings noise is passed over: each is a cluster of its own then, and the more
+    clusters, the higher a mutual information that is not corrected for chance.
+    """
+    if "coverage" in group:
+        group = group[~(group["coverage"] < LEAST_COVERAGE)]
     if by not in group or group[by].isna().all():
         return None
     return group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]

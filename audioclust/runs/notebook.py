@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -107,26 +108,37 @@ def is_done(folder: Path, project: Project, dataset: str) -> bool:
 
 def _execute(source: Path, target: Path, parameters: dict[str, Any]) -> None:
     import papermill
-    from jupyter_client.manager import AsyncKernelManager
-    from traitlets import Unicode
-
-    class Kernel(AsyncKernelManager):
-        """A kernel that nobody but this user can talk to, where the system has such sockets."""
-
-        transport = Unicode("ipc" if os.name == "posix" else "tcp")
 
     running = target.with_name(".running.ipynb")  # papermill writes it after every cell
     running.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        with _quiet_kernel():
+        with _quiet_kernel(), _private_kernel() as options:
             papermill.execute_notebook(
                 str(source), str(running), parameters=parameters, cwd=str(source.parent), progress_bar=False,
-                kernel_name="python3", log_output=False, start_timeout=120, kernel_manager_class=Kernel,
+                kernel_name="python3", log_output=False, start_timeout=120, **options,
             )  # fmt: skip
     finally:
         if running.exists():
             running.replace(target)
+
+
+@contextmanager
+def _private_kernel() -> Iterator[dict[str, Any]]:
+    """Options for a kernel that only this user can talk to: sockets in a folder of its own, where there are such."""
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import Unicode
+
+    if os.name != "posix":
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="audioclust-") as sockets:
+
+        class Kernel(AsyncKernelManager):
+            transport = Unicode("ipc")
+            ip = Unicode(f"{sockets}/kernel")
+
+        yield {"kernel_manager_class": Kernel}
 
 
 @contextmanager

@@ -233,12 +233,16 @@ class Run:
                 return rows["cluster"].to_numpy()
         raise ValueError(f"algorithm={algorithm!r}: no such clustering is recorded")
 
-    def figure(self, figure: Any, name: str) -> Any:
-        """Save a matplotlib figure (or the one of an Axes) as ``figures/NAME.png``, and give it back for display."""
+    def figure(self, drawing: Any, name: str) -> None:
+        """Show a matplotlib figure (or the one of an Axes) in the notebook and save it as ``figures/NAME.png``."""
+        from IPython import get_ipython
+        from IPython.display import display
+
         from audioclust.report import plots
 
-        plots.save(figure, self.folder / "figures" / f"{name}.png")
-        return figure
+        if get_ipython() is not None:
+            display(plots.figure_of(drawing))
+        plots.save(drawing, self.folder / "figures" / f"{name}.png")
 
     def finish(self, **outputs: Any) -> Path:
         """Write ``labels.parquet`` and ``run.json``; `outputs` are further things to remember.

@@ -1,0 +1,220 @@
+"""How many people speak, and who in which recording: a clusterer of speaker vectors with nothing to set.
+
+Arrays: ``X`` (n, d), one speaker vector per recording, of any encoder and any length; ``labels_`` (n,), every recording
+belongs to a speaker.
+
+Method
+------
+1. Vectors are scaled to unit length and centred. The noise that is the same in every dimension is read off the
+   eigenvalues (:func:`audioclust.clustering.separation.noise_floor`).
+2. Ward's hierarchy is cut at 2, 4, 8, ... groups. From each cut the covariances within and between speakers are
+   estimated, and recordings grouped anew as that model finds likely, which in turn gives a better model
+   (:mod:`audioclust.clustering.two_covariance`). This undoes noise that makes single pairs of recordings uninformative:
+   what a speaker's recordings share adds up, what is noise does not. Ward's method in the coordinates of the best model
+   gives further groupings, as long as they are better.
+3. Each grouping is coarsened pair by pair, and of all levels of all groupings the one is taken whose groups keep apart
+   best after the noise is discounted (:func:`audioclust.clustering.separation.best_level`). Sessions of one speaker,
+   which are clusters of their own to any finer method, keep apart far less than speakers do.
+4. One speaker is found when the best grouping keeps apart no better than the best grouping of as many vectors drawn
+   from one Gaussian with the same covariance does.
+
+No threshold refers to an encoder's scores, so vectors whose cosines are all high are nothing special.
+
+References
+----------
+Bruemmer, de Villiers: The speaker partitioning problem (2010).
+Tibshirani, Walther, Hastie: Estimating the number of clusters via the gap statistic (2001): step 4's comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from sklearn.utils import check_random_state
+
+from audioclust.clustering import two_covariance
+from audioclust.clustering.base import OrderedClusterer
+from audioclust.clustering.hdbscan import unit_rows
+from audioclust.clustering.separation import best_level, noise_floor
+
+__all__ = ["AutoSpeakers"]
+
+CLEAR = 0.65  # separation above which nobody would speak of one group: the comparison of step 4 is spared
+PERFECT = 0.95  # separation that no further search could better
+CHANCE = 0.3  # share of what chance leaves of the separation that the groups must reach
+DRAWS = 4  # samples of one Gaussian that the groups are compared with
+UNITS = 1500  # groups that the model starts joining from, at least
+
+
+class AutoSpeakers(OrderedClusterer):
+    """Group speaker vectors by speaker; the number of speakers is found.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        Seed of the comparison that decides between one speaker and several; used only when the groups are not clear.
+
+    Attributes
+    ----------
+    labels_ : array of int [shape=(n,)]
+        Speaker of each recording, from 0. No recording is called noise.
+    n_clusters_ : int
+        Speakers found.
+    separation_ : float in [-1, 1]
+        How well the groups keep apart, noise discounted; 0 for one speaker.
+    noise_share_ : float in [0, 1]
+        Share of the vectors' variance that is noise equal in every dimension.
+
+    Notes
+    -----
+    Memory and time grow with the square of the recordings (Ward's hierarchy): 20 000 take 1.7 GB. For more, see
+    :class:`audioclust.clustering.partial_sets.PartialSets`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> voices = np.repeat(rng.standard_normal((5, 64)), 20, axis=0)
+    >>> AutoSpeakers().fit(voices + rng.standard_normal((100, 64))).n_clusters_
+    5
+    """
+
+    def __init__(self, *, random_state: Any = 0) -> None:
+        self.random_state = random_state
+
+    def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+        random_state = check_random_state(self.random_state)
+        one = np.zeros(len(X), dtype=np.intp)
+        dimensions = X.shape[1]
+        Y = _components(unit_rows(X) if np.any(X, axis=1).all() else X)
+        total = float((Y**2).sum() / len(Y)) if Y.size else 0.0
+        self.separation_, labels = 0.0, one
+        self.noise_share_ = min(1.0, noise_floor(Y, dimensions) / total) if total > 0 else 0.0
+        if len(Y) >= 4 and total > 0:
+            separation, grouping = _grouping(Y, dimensions)
+            chance = 0.0 if separation >= CLEAR else self._by_chance(Y, dimensions, random_state)
+            if separation > chance + CHANCE * (1 - chance):
+                self.separation_, labels = separation, _without_crumbs(Y, grouping)
+        self.n_clusters_ = int(labels.max()) + 1
+        return labels
+
+    def _by_chance(self, Y: NDArray[np.float64], dimensions: int, random_state: np.random.RandomState) -> float:
+        scale = Y.std(axis=0)
+        draws = (random_state.standard_normal(Y.shape) * scale for _ in range(DRAWS))
+        return max(_grouping(_components(draw), dimensions)[0] for draw in draws)
+
+
+def _components(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre the rows and turn them to their principal components; components without variance are dropped."""
+    X = X - X.mean(axis=0)
+    _, lengths, axes = np.linalg.svd(X, full_matrices=False)
+    return X @ axes[lengths > 1e-7 * max(lengths[0], 1e-300)].T
+
+
+def _grouping(Y: NDArray[np.float64], dimensions: int) -> tuple[float, NDArray[np.intp]]:
+    """Return the grouping into at least two groups that keeps apart best, and how well."""
+    n = len(Y)
+    floor = noise_floor(Y, dimensions)
+    hierarchy = linkage(Y * _signal_share(Y, floor / dimensions), "ward")
+    best = (-1.0, np.zeros(n, dtype=np.intp))
+    k, worse = 2, 0
+    while k <= max(2, n // 3) and worse < 2:
+        cut = _cut(hierarchy, k)
+        groupings = [cut, _refined(Y, cut, _cut(hierarchy, min(n, max(UNITS, 3 * k))))]
+        found = max((_level(Y, labels, floor, dimensions) for labels in groupings), key=lambda level: level[0])
+        worse = worse + 1 if found[0] <= best[0] and best[0] >= CLEAR else 0
+        if found[0] > best[0]:
+            best = found
+        k *= 2
+    units = _cut(hierarchy, min(n, max(UNITS, 3 * (int(best[1].max()) + 1))))
+    best = max(best, _level(Y, _refined(Y, best[1], units), floor, dimensions), key=lambda level: level[0])
+    while best[0] < PERFECT:
+        found = max(_seen_anew(Y, best[1], floor, dimensions), key=lambda level: level[0])
+        if found[0] <= best[0]:
+            break
+        best = found
+    return best
+
+
+def _seen_anew(
+    Y: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int
+) -> Iterator[tuple[float, NDArray[np.intp]]]:
+    """Yield groupings by Ward's method in coordinates that the model of a grouping finds telling."""
+    model = two_covariance.fit(Y, labels)
+    telling = model.between / (1 + model.between)
+    k = int(labels.max()) + 1
+    for power in (0.5, 1.0):
+        hierarchy = linkage(Y @ (model.transform * telling**power), "ward")
+        for share in (0.9, 1.0, 1.1, 1.25):
+            cut = _cut(hierarchy, min(len(Y) // 2, max(2, round(share * k))))
+            yield _level(Y, cut, floor, dimensions)
+            yield _level(Y, two_covariance.reassign(Y, cut, rounds=5), floor, dimensions)
+
+
+def _signal_share(Y: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
+    """Share of each component's variance that is not noise (a Wiener filter): what Ward's distances should see."""
+    variances = (Y**2).sum(axis=0) / (len(Y) - 1)
+    return np.maximum(1 - noise / variances, 0.0)
+
+
+def _level(
+    Y: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int
+) -> tuple[float, NDArray[np.intp]]:
+    if labels.max() < 1 or labels.max() + 1 > max(2, len(Y) // 2):
+        return -1.0, labels
+    return best_level(Y, labels, floor, dimensions)
+
+
+def _without_crumbs(Y: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give groups of one or two recordings to the group that is nearer than any other by half of what is usual.
+
+    An unusual recording of a known speaker is far from that speaker, and farther from everybody else by as much as any
+    recording of that speaker is; a new speaker is about as far from one group as from the next.
+    """
+    sizes, sums = two_covariance.statistics(Y, labels)
+    small = np.flatnonzero(sizes <= 2)
+    large = np.flatnonzero(sizes > 2)
+    if not len(small) or len(large) < 2:
+        return labels
+    means = sums / sizes[:, None]
+    squares = np.einsum("ij,ij->i", Y, Y)
+    spreads = np.bincount(labels, weights=squares) / sizes
+    distances = squares[:, None] + spreads[large] - 2 * Y @ means[large].T
+    place = np.searchsorted(large, labels)
+    rows = np.flatnonzero(sizes[labels] > 2)
+    own = distances[rows, place[rows]] * sizes[labels[rows]] / (sizes[labels[rows]] - 1)
+    others = distances[rows]
+    others[np.arange(len(rows)), place[rows]] = np.inf
+    usual = np.median(others.min(axis=1) - own)
+    labels = labels.copy()
+    for group in small:
+        members = labels == group
+        nearest, second = np.argsort(distances[members].mean(axis=0))[:2]
+        means_to = distances[members].mean(axis=0)
+        if means_to[second] - means_to[nearest] > usual / 2:
+            labels[members] = large[nearest]
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _cut(hierarchy: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    return np.unique(fcluster(hierarchy, k, "maxclust"), return_inverse=True)[1]
+
+
+def _refined(Y: NDArray[np.float64], labels: NDArray[np.intp], units: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Group anew under the model of the present grouping, three times or until nothing changes."""
+    sizes, sums = two_covariance.statistics(Y, units)
+    for _ in range(3):
+        if not 1 < labels.max() + 1 < len(Y) - 1:
+            break
+        model = two_covariance.fit(Y, labels)
+        new = two_covariance.agglomerate(model, sizes, sums)[units]
+        if new.max() + 1 < len(Y) - 1:
+            new = two_covariance.reassign(Y, new, rounds=5)
+        if np.array_equal(new, labels):
+            break
+        labels = new
+    return labels

@@ -1,0 +1,61 @@
+"""Scores of pairs, of the same speaker and of different ones: where to put a threshold between them.
+
+Higher scores speak for the same speaker. All thresholds mean: accept at or above.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["equal_error", "false_accept_threshold", "midway"]
+
+
+def equal_error(same: ArrayLike, different: ArrayLike) -> tuple[float, float]:
+    """Return the equal error rate of two samples of scores, and the threshold at which it is reached.
+
+    The two error rates are steps of the threshold; where they cross between steps the rate is interpolated on the
+    straight line between the neighbouring operating points.
+
+    Parameters
+    ----------
+    same, different : array-like
+        Scores; NaN where either is empty.
+
+    Returns
+    -------
+    rate : float in [0, 1]
+    threshold : float
+    """
+    same = np.sort(np.asarray(same).ravel())
+    different = np.sort(np.asarray(different).ravel())
+    if not len(same) or not len(different):
+        return float("nan"), float("nan")
+    cuts = np.unique(np.concatenate([same, different]))
+    missed = np.append(np.searchsorted(same, cuts, "left"), len(same)) / len(same)
+    accepted = 1 - np.append(np.searchsorted(different, cuts, "left"), len(different)) / len(different)
+    place = int(np.argmax(missed >= accepted))  # missed rises from 0, accepted falls to 0
+    if place == 0 or missed[place] == accepted[place]:
+        rate = missed[place]
+    else:
+        before, after = missed[place - 1] - accepted[place - 1], missed[place] - accepted[place]
+        share = before / (before - after)
+        rate = missed[place - 1] + share * (missed[place] - missed[place - 1])
+    if missed[place] == accepted[place] == 0:  # the samples do not overlap: half-way between them
+        return 0.0, float((same[0] + different[-1]) / 2)
+    return float(rate), float(cuts[min(place, len(cuts) - 1)])
+
+
+def false_accept_threshold(different: ArrayLike, rate: float) -> float:
+    """Return the lowest threshold at which no more than `rate` of the scores of different speakers is accepted."""
+    different = np.sort(np.asarray(different, dtype=np.float64).ravel())
+    allowed = int(np.floor(rate * len(different)))
+    if allowed >= len(different):
+        return float(different[0])
+    return float(np.nextafter(different[len(different) - 1 - allowed], np.inf))
+
+
+def midway(same: NDArray[np.floating], different: NDArray[np.floating]) -> float:
+    """Return a threshold half-way between the bulk of two samples, or the equal-error one where the bulks overlap."""
+    low, high = np.quantile(same, 0.01), np.quantile(different, 0.99)
+    return float((low + high) / 2) if low > high else equal_error(same, different)[1]
