@@ -5,14 +5,25 @@ takes such samples and gives new ones. A whole dataset: ``transform(metadata, ro
 be done as asked is appended to the list `notes` where one is given.
 """
 
-from audioclust.audio.dataset import transform
+from importlib import import_module
+from typing import Any
+
 from audioclust.audio.decode import load
-from audioclust.audio.filters import lowpass, resample
-from audioclust.audio.level import loudness, normalise
-from audioclust.audio.noise import denoise
-from audioclust.audio.settings import Settings, process, settings_key
-from audioclust.audio.shape import fit_duration
-from audioclust.audio.voice import speech, trim_silence
+
+_LAZY = {
+    "Settings": "settings",
+    "denoise": "noise",
+    "fit_duration": "shape",
+    "loudness": "level",
+    "lowpass": "filters",
+    "normalise": "level",
+    "process": "settings",
+    "resample": "filters",
+    "settings_key": "settings",
+    "speech": "voice",
+    "transform": "dataset",
+    "trim_silence": "voice",
+}
 
 __all__ = [
     "Settings",
@@ -29,3 +40,12 @@ __all__ = [
     "transform",
     "trim_silence",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: a feature worker only decodes.
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

@@ -90,7 +90,7 @@ class AutoSpeakers(OrderedClusterer):
         random_state = check_random_state(self.random_state)
         one = np.zeros(len(X), dtype=np.intp)
         dimensions = X.shape[1]
-        Y = _components(unit_rows(X) if np.any(X, axis=1).all() else X)
+        Y = _components(unit_rows(X, zero="warn"))
         total = float((Y**2).sum() / len(Y)) if Y.size else 0.0
         self.separation_, labels = 0.0, one
         self.noise_share_ = min(1.0, noise_floor(Y, dimensions) / total) if total > 0 else 0.0

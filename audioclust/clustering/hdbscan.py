@@ -237,20 +237,29 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         check_choice("ties", self.ties, ("rows", "canonical"))
 
 
-def unit_rows(X: NDArray[np.floating]) -> NDArray[np.floating]:
+def unit_rows(X: NDArray[np.floating], *, zero: str = "raise") -> NDArray[np.floating]:
     """Scale every row to length 1.
+
+    Parameters
+    ----------
+    X : array [shape=(n, d)]
+    zero : "raise" or "warn"
+        What to do about rows of zeros, which have no direction; with "warn" they stay zero.
 
     Raises
     ------
     ValueError
-        When a row is zero (it has no direction); the message names the first ones.
+        When a row is zero; the message names the first ones.
     """
     norms = np.linalg.norm(X, axis=1)
     if not norms.all():
-        zero = np.flatnonzero(norms == 0)
-        rows = ", ".join(map(str, zero[:5])) + (", ..." if len(zero) > 5 else "")
-        raise ValueError(f"{len(zero)} of {len(X)} vectors are zero and have no direction: rows {rows}")
-    return X / norms[:, None]
+        found = np.flatnonzero(norms == 0)
+        rows = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+        finding = f"{len(found)} of {len(X)} vectors are zero and have no direction: rows {rows}"
+        if zero == "raise":
+            raise ValueError(finding)
+        degenerate.warn([finding], "unit_rows")
+    return X / np.where(norms > 0, norms, 1.0)[:, None]
 
 
 def _single_linkage(edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -80,7 +80,7 @@ class NMESpectral(OrderedClusterer):
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         self._check()
         random_state = check_random_state(self.random_state)
-        X = unit_rows(X)
+        X = unit_rows(X, zero="warn")
         n = len(X)
         k_max = min(self.max_clusters if self.n_clusters is None else self.n_clusters, n - 1)
         most = max(2, int(self.max_neighbors * n))

@@ -104,7 +104,7 @@ class PartialSets(OrderedClusterer):
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         self._check()
         random_state = check_random_state(self.random_state)
-        X = unit_rows(X)
+        X = unit_rows(X, zero="warn")
         sets = self._split(random_state.permutation(len(X)))
         found = [self._find(X, rows) for rows in parallel.progress(sets, "partial sets")]
         clusters = [cluster for set_clusters, _ in found for cluster in set_clusters]

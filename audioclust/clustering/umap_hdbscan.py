@@ -76,7 +76,7 @@ class UMAPHDBSCAN(OrderedClusterer):
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name}={value!r}: give a whole number of at least {least}")
         finder = HDBSCAN(self.min_cluster_size, min_samples=self.min_samples)
-        layout = self._layout(unit_rows(X))
+        layout = self._layout(unit_rows(X, zero="warn"))
         self.embedding_ = np.empty_like(layout)
         self.embedding_[self._order] = layout
         return finder.fit_quietly(layout.astype(np.float64))

@@ -1,0 +1,166 @@
+"""What a listener says about pairs of recordings is obeyed: the same speaker, or different ones.
+
+Constraints are pairs of row numbers. Must-links are transitive: they tie recordings into components. A must-link joins
+the clusters of its recordings, a cannot-link parts a cluster around the recordings it keeps apart. The result obeys
+every constraint; when constraints contradict each other, there is no result but an error that names them.
+
+References
+----------
+Wagstaff, Cardie, Rogers, Schroedl: Constrained k-means clustering with background knowledge (2001).
+Davidson, Ravi: Clustering with constraints: feasibility issues and the k-means algorithm (2005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.base import BaseEstimator, ClusterMixin, clone
+from sklearn.utils.validation import validate_data
+
+
+__all__ = ["Constrained", "obey"]
+
+Pairs = Iterable[tuple[int, int]]
+
+
+class Constrained(ClusterMixin, BaseEstimator):
+    """Any clusterer, with corrections from a listener obeyed.
+
+    Parameters
+    ----------
+    clusterer : estimator
+        Gives the first labels; it is cloned, not changed.
+    must_link, cannot_link : iterable of (int, int)
+        Rows of the X to be fitted that are of one speaker, and of different ones.
+
+    Attributes
+    ----------
+    labels_ : array of int [shape=(n,)]
+    clusterer_ : estimator
+        The fitted clusterer.
+    """
+
+    def __init__(self, clusterer: Any, *, must_link: Pairs = (), cannot_link: Pairs = ()) -> None:
+        self.clusterer = clusterer
+        self.must_link = must_link
+        self.cannot_link = cannot_link
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Cluster, then obey.
+
+        Raises
+        ------
+        ValueError
+            When constraints contradict each other or name rows that are not there.
+        """
+        X = validate_data(self, X, dtype=np.float64)
+        _components(len(X), list(self.must_link), list(self.cannot_link))  # contradictions show before the work
+        self.clusterer_ = clone(self.clusterer).fit(X)
+        self.labels_ = obey(self.clusterer_.labels_, X, must_link=self.must_link, cannot_link=self.cannot_link)
+        return self
+
+
+def obey(labels: ArrayLike, X: ArrayLike, *, must_link: Pairs = (), cannot_link: Pairs = ()) -> NDArray[np.intp]:
+    """Change labels as little as constraints ask for.
+
+    Parameters
+    ----------
+    labels : array-like of int [shape=(n,)]
+        -1 for noise.
+    X : array-like [shape=(n, d)]
+        The vectors; when a cluster is parted, each recording goes to the side whose constrained recordings are nearest
+        by cosine.
+    must_link, cannot_link : iterable of (int, int)
+        Pairs of rows.
+
+    Returns
+    -------
+    array of int [shape=(n,)]
+        Old labels where nothing was asked for; new clusters are numbered after the old ones. Noise that is named in a
+        constraint becomes a member or a cluster of its own.
+
+    Raises
+    ------
+    ValueError
+        When constraints contradict each other or name rows that are not there.
+    """
+    labels = np.array(labels, dtype=np.intp)
+    must, cannot = list(must_link), list(cannot_link)
+    component = _components(len(labels), must, cannot)
+    X = np.asarray(X, dtype=np.float64)
+    X = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    free = int(labels.max(initial=-1)) + 1
+    named = np.unique([row for pair in [*must, *cannot] for row in pair]).astype(np.intp)
+    for row in named[labels[named] == -1]:
+        labels[row] = free
+        free += 1
+    apart = [(component[i], component[j]) for i, j in cannot]
+    linked = np.unique(component[np.unique([row for pair in must for row in pair]).astype(np.intp)]) if must else []
+    for group in linked:
+        rows = np.flatnonzero(component == group)
+        values, counts = np.unique(labels[rows], return_counts=True)
+        target = values[np.argmax(counts)]
+        for other in values[values != target]:
+            inside = set(component[labels == target].tolist())
+            outside = set(component[labels == other].tolist())
+            if any((a in inside and b in outside) or (b in inside and a in outside) for a, b in apart):
+                labels[rows[labels[rows] == other]] = target  # the clusters must stay apart: only the recordings move
+            else:
+                labels[labels == other] = target
+    for cluster in np.unique(labels[labels != -1]):
+        rows = np.flatnonzero(labels == cluster)
+        present = set(component[rows].tolist())
+        inner = [(a, b) for a, b in apart if a in present and b in present]
+        if inner:
+            free = _part(labels, X, rows, component, inner, free)
+    return labels
+
+
+def _part(
+    labels: NDArray[np.intp],
+    X: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    component: NDArray[np.intp],
+    inner: list[tuple[int, int]],
+    free: int,
+) -> int:
+    """Part one cluster so that no pair of components in `inner` shares a label; return the next free label."""
+    sides: list[list[int]] = []
+    for seed in sorted({group for pair in inner for group in pair}):
+        foes = {b for a, b in inner if a == seed} | {a for a, b in inner if b == seed}
+        for side in sides:
+            if not foes & set(side):
+                side.append(seed)
+                break
+        else:
+            sides.append([seed])
+    groups = component[rows]
+    means = np.array([X[rows[np.isin(groups, side)]].mean(axis=0) for side in sides])
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    home = {seed: number for number, side in enumerate(sides) for seed in side}
+    for group in np.unique(groups):
+        members = rows[groups == group]
+        number = home.get(int(group), int(np.argmax(means @ X[members].mean(axis=0))))
+        if number > 0:
+            labels[members] = free + number - 1
+    return free + len(sides) - 1
+
+
+def _components(n: int, must: list[tuple[int, int]], cannot: list[tuple[int, int]]) -> NDArray[np.intp]:
+    """Component of every row under the must-links; raises where a cannot-link lies within one."""
+    for name, pairs in (("must_link", must), ("cannot_link", cannot)):
+        for pair in pairs:
+            if len(pair) != 2 or not all(isinstance(row, (int, np.integer)) and 0 <= row < n for row in pair):
+                raise ValueError(f"{name}: {pair!r} is no pair of rows from 0 to {n - 1}")
+    ends = np.array(must, dtype=np.intp).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(n, n))
+    component = connected_components(graph, directed=False)[1].astype(np.intp)
+    for i, j in cannot:
+        if component[i] == component[j]:
+            raise ValueError(f"cannot_link: rows {i} and {j} are tied together by must_link")
+    return component

@@ -1,0 +1,115 @@
+"""Better labels from the labels one has: what is certain in each cluster groups the rest anew.
+
+References
+----------
+Tong, Jiang, et al.: pseudo-label refinement in self-supervised speaker recognition (the loss-gated and core-sample
+selections of 2021-2023) keep the certain part of each cluster and let it label the rest; here without a network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array
+
+from audioclust.clustering.hdbscan import unit_rows
+
+__all__ = ["confidence", "refine"]
+
+
+def confidence(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """Cosine to the own cluster's mean, made without the recording, minus that to the nearest other mean.
+
+    Parameters
+    ----------
+    X : array-like [shape=(n, d)]
+        Speaker vectors, none zero.
+    labels : array-like of int [shape=(n,)]
+        -1 for noise.
+
+    Returns
+    -------
+    array [shape=(n,)]
+        In [-2, 2]; -inf for noise and for the only recording of a cluster. With one cluster, the first cosine alone.
+    """
+    X = unit_rows(check_array(X, dtype=np.float64))
+    labels = np.asarray(labels)
+    result = np.full(len(X), -np.inf)
+    known = labels != -1
+    if not known.any():
+        return result
+    _, place = np.unique(labels[known], return_inverse=True)
+    sums = np.zeros((place.max() + 1, X.shape[1]))
+    np.add.at(sums, place, X[known])
+    counts = np.bincount(place)
+    without = sums[place] - X[known]
+    own = np.einsum("ij,ij->i", X[known], without) / np.maximum(np.linalg.norm(without, axis=1), 1e-12)
+    other = np.zeros(len(place))
+    if len(sums) > 1:
+        cosines = X[known] @ (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).T
+        cosines[np.arange(len(place)), place] = -np.inf
+        other = cosines.max(axis=1)
+    result[known] = np.where(counts[place] > 1, own - other, -np.inf)
+    return result
+
+
+def refine(
+    X: ArrayLike, labels: ArrayLike, *, core_share: float = 0.5, rounds: int = 10, include_noise: bool = True
+) -> NDArray[np.intp]:
+    """Group recordings anew around the most certain ones of each cluster, until nothing changes.
+
+    Parameters
+    ----------
+    X : array-like [shape=(n, d)]
+        Speaker vectors, none zero.
+    labels : array-like of int [shape=(n,)]
+        -1 for noise.
+    core_share : float in (0, 1]
+        Share of each cluster, the most certain first, that makes its core; at least one recording, and none that is
+        nearer to another cluster unless it is the last.
+    rounds : int >= 1
+        At most so many times.
+    include_noise : bool
+        Whether noise may join a cluster: where it is as near as the cluster's core members are, the least included.
+
+    Returns
+    -------
+    array of int [shape=(n,)]
+        The labels of `labels`; -1 for noise.
+
+    Raises
+    ------
+    ValueError
+        When a parameter cannot be used.
+    """
+    if not 0 < core_share <= 1:
+        raise ValueError(f"core_share={core_share!r}: give a share above 0, up to 1")
+    if rounds < 1:
+        raise ValueError(f"rounds={rounds!r}: give a whole number of at least 1")
+    X = unit_rows(check_array(X, dtype=np.float64))
+    labels = np.asarray(labels).astype(np.intp)
+    for _ in range(rounds):
+        names = np.unique(labels[labels != -1])
+        if len(names) < 2:
+            break
+        certain = confidence(X, labels)
+        means = np.empty((len(names), X.shape[1]))
+        least = np.empty(len(names))
+        for number, name in enumerate(names):
+            members = np.flatnonzero(labels == name)
+            ranked = members[np.argsort(-certain[members], kind="stable")]
+            core = ranked[: max(1, int(np.ceil(core_share * len(ranked))))]
+            core = core[certain[core] > 0] if (certain[core] > 0).any() else core[:1]
+            mean = X[core].sum(axis=0)
+            means[number] = mean / max(np.linalg.norm(mean), 1e-12)
+            least[number] = (X[core] @ means[number]).min()
+        cosines = X @ means.T
+        best = cosines.argmax(axis=1)
+        moved = names[best]
+        noise = labels == -1
+        stays = noise & (cosines[np.arange(len(X)), best] < least[best]) if include_noise else noise
+        moved = np.where(stays, -1, moved)
+        if np.array_equal(moved, labels):
+            break
+        labels = moved
+    return labels
