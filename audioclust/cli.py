@@ -38,7 +38,8 @@ def fetch(
 
     if name is None:
         table = datasets.catalogue()
-        typer.echo(table[["name", "title", "recordings", "licence"]].to_string(index=False))
+        shown = table[["title", "recordings", "size", "licence"]].rename(columns={"size": "GB"}).reset_index()
+        typer.echo(shown.to_string(index=False, float_format="{:.2f}".format))
         return
     metadata = datasets.fetch(name, Project(project), offline=offline or None)
     problems = int(metadata["problem"].notna().sum())

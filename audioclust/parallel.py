@@ -48,7 +48,8 @@ def quiet() -> bool:
     """Return whether progress bars stay hidden: headless runs, and output that is neither terminal nor notebook."""
     if os.environ.get("AUDIOCLUST_QUIET"):
         return True
-    return not (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return not (sys.stderr.isatty() or hasattr(shell, "kernel"))
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:

@@ -1,7 +1,6 @@
 """Speaker clusterers: HDBSCAN beside the hdbscan package, and partial sets at a size where nothing else fits.
 
-The vectors are synthetic speakers: random directions of 192 dimensions, 50 recordings each, with isotropic noise that
-makes neighbouring speakers overlap. ``rows(quick)`` gives one row per measurement, both sides from the same run.
+The vectors are synthetic speakers: random directions of 192 dimensions with isotropic noise as long as they are. ``rows(quick)`` gives one row per measurement, both sides from the same run.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ def _hdbscan(quick: bool) -> list[dict[str, Any]]:
 
 
 def _partial_sets(quick: bool) -> dict[str, Any]:
-    n = 4000 if quick else 200_000
-    X = speakers(n, 192, 2)
-    labels, seconds = _timed(lambda: PartialSets(random_state=0).fit_predict(X), 1)
-    truth = np.arange(n) % (n // 50)
+    n, each, size = (4000, 50, 1000) if quick else (200_000, 400, 10_000)
+    X = speakers(n, 192, 2, each=each)
+    labels, seconds = _timed(lambda: PartialSets(size, random_state=0).fit_predict(X), 1)
+    truth = np.arange(n) % (n // each)
     return {
         "what": f"partial sets {n} x 192",
         "ours_s": seconds,
@@ -59,10 +58,10 @@ def _partial_sets(quick: bool) -> dict[str, Any]:
     }
 
 
-def speakers(n: int, d: int, seed: int, noise: float = 1.0) -> np.ndarray:
-    """Unit vectors of n // 50 synthetic speakers, recording i by speaker i modulo their number."""
+def speakers(n: int, d: int, seed: int, *, each: int = 50, noise: float = 1.0) -> np.ndarray:
+    """Unit vectors of n // each synthetic speakers, recording i by speaker i modulo their number."""
     rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((max(1, n // 50), d))
+    centres = rng.standard_normal((max(1, n // each), d))
     centres /= np.linalg.norm(centres, axis=1)[:, None]
     X = centres[np.arange(n) % len(centres)] + noise / np.sqrt(d) * rng.standard_normal((n, d))
     return (X / np.linalg.norm(X, axis=1)[:, None]).astype(np.float32)

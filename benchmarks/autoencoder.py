@@ -106,7 +106,7 @@ def ours(images: np.ndarray, epochs: int, precision: str) -> tuple[list[float], 
     module = Watched(
         ConvNetwork(*SIZE, latent_size=LATENT),
         images,
-        scaling=Scaling(0.0, 1 / 255),
+        scaling=Scaling(np.float32(0), np.float32(1 / 255)),
         augmentation=Augmentation(),
         learning_rate=1e-3,
         batch_size=BATCH,

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "audioclust"
 LEVELS = [
-    {"files", "parallel", "project", "recording", "parameters", "degenerate", "store"},
+    {"files", "parallel", "project", "recording", "parameters"},
     {"datasets"},
     {"audio"},
     {"features", "embeddings"},

@@ -16,7 +16,7 @@ from audioclust.deep.data import canonical
 from audioclust.deep.dcec import divergence, student_t, target_distribution
 from audioclust.evaluation import evaluate
 
-SMALL = {"channels": (8, 16, 32), "latent_size": 5, "batch_size": 64}
+SMALL = {"channels": (8, 16, 32), "latent_size": 5, "batch_size": 64, "schedule": "constant"}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from audioclust.deep.data import Augmentation, Scaling, augment, canonical, check_images, generator, order
+from audioclust.deep.data import SCALES, Augmentation, Scaling, augment, canonical, check_images, generator, order
 from audioclust.deep.networks import ConvNetwork
 
 SIDES = (8, 9, 10, 13, 15, 16, 20, 23, 24, 28, 31)
@@ -93,13 +93,18 @@ def test_scaling_is_one_line_for_the_whole_set(rng):
     assert (float(ranged.min()), float(ranged.max())) == pytest.approx((0, 1))
     standard = Scaling.of(images, "standard")(torch.from_numpy(images)).double()
     assert (float(standard.mean()), float(standard.std(unbiased=False))) == pytest.approx((0, 1), abs=1e-5)
+    pixels = Scaling.of(images, "pixel")(torch.from_numpy(images)).double()
+    assert np.allclose(pixels.mean(0), 0, atol=1e-5)
+    assert np.allclose(pixels.std(0, unbiased=False), 1, atol=1e-4)
     flat = np.full((2, 8, 8), 7.0)
-    assert float(Scaling.of(flat, "range")(torch.from_numpy(flat)).abs().max()) == 0
+    for kind in SCALES:
+        assert float(Scaling.of(flat, kind)(torch.from_numpy(flat)).abs().max()) == 0
 
 
-def test_scaling_can_be_undone(rng):
+@pytest.mark.parametrize("kind", SCALES)
+def test_scaling_can_be_undone(rng, kind):
     images = rng.normal(5, 3, (4, 8, 8))
-    scaling = Scaling.of(images, "standard")
+    scaling = Scaling.of(images, kind)
     assert np.allclose(scaling.undo(scaling(torch.from_numpy(images)).numpy()[:, 0]), images, atol=1e-5)
 
 
@@ -119,10 +124,10 @@ def test_the_order_of_the_images_does_not_change_their_name(rng):
 
 
 def test_a_shifted_image_is_the_image_moved(rng):
-    batch = torch.from_numpy(rng.normal(size=(40, 1, 10, 12)).astype(np.float32))
+    batch = torch.from_numpy(rng.normal(size=(40, 10, 12)).astype(np.float32))
     moved = augment(batch, Augmentation(shift=0.2), generator(1), floor=-9.0)
     seen = set()
-    for before, after in zip(batch[:, 0].numpy(), moved[:, 0].numpy(), strict=True):
+    for before, after in zip(batch.numpy(), moved.numpy(), strict=True):
         padded = np.pad(before, 2, constant_values=-9.0)
         places = [(i, j) for i in range(5) for j in range(5) if np.array_equal(padded[i : i + 10, j : j + 12], after)]
         assert len(places) == 1
@@ -132,18 +137,18 @@ def test_a_shifted_image_is_the_image_moved(rng):
 
 
 def test_masks_hide_stretches_of_rows_and_of_columns(rng):
-    batch = torch.from_numpy(rng.normal(size=(60, 1, 10, 20)).astype(np.float32))
-    hidden = (augment(batch, Augmentation(time_mask=0.25), generator(2)) != batch)[:, 0].numpy()
+    batch = torch.from_numpy(rng.normal(size=(60, 10, 20)).astype(np.float32))
+    hidden = (augment(batch, Augmentation(time_mask=0.25), generator(2)) != batch).numpy()
     assert all(columns.all(axis=0).sum() == columns.any(axis=0).sum() for columns in hidden)
     widths = hidden.all(axis=1).sum(axis=1)
     assert set(widths) == set(range(6))
-    rows = (augment(batch, Augmentation(frequency_mask=0.5), generator(2)) != batch)[:, 0].numpy()
+    rows = (augment(batch, Augmentation(frequency_mask=0.5), generator(2)) != batch).numpy()
     assert set(rows.all(axis=2).sum(axis=1)) <= set(range(6))
     assert rows.all(axis=2).any()
 
 
 def test_no_augmentation_changes_nothing(rng):
-    batch = torch.from_numpy(rng.normal(size=(3, 1, 8, 8)).astype(np.float32))
+    batch = torch.from_numpy(rng.normal(size=(3, 8, 8)).astype(np.float32))
     assert not Augmentation()
     assert torch.equal(augment(batch, Augmentation(), generator(0)), batch)
 

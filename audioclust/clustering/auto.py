@@ -5,7 +5,7 @@ belongs to a speaker.
 
 Method
 ------
-1. Vectors are scaled to unit length and centred. The noise that is the same in every dimension is read off the
+1. Vectors are scaled to unit length and centred; equal ones count once. The noise that is the same in every dimension is read off the
    eigenvalues (:func:`audioclust.clustering.separation.noise_floor`).
 2. Ward's hierarchy is cut at 2, 4, 8, ... groups. From each cut the covariances within and between speakers are
    estimated, and recordings grouped anew as that model finds likely, which in turn gives a better model
@@ -39,7 +39,7 @@ from sklearn.utils import check_random_state
 from audioclust.clustering import two_covariance
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.hdbscan import unit_rows
-from audioclust.clustering.separation import best_level, noise_floor
+from audioclust.clustering.separation import best_level, group_separation, noise_floor
 
 __all__ = ["AutoSpeakers"]
 
@@ -88,24 +88,33 @@ class AutoSpeakers(OrderedClusterer):
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         random_state = check_random_state(self.random_state)
-        one = np.zeros(len(X), dtype=np.intp)
+        X = unit_rows(X, zero="warn")
         dimensions = X.shape[1]
-        Y = _components(unit_rows(X, zero="warn"))
+        different = np.append(True, np.any(X[1:] != X[:-1], axis=1))  # equal rows stand side by side and share a label
+        Y = _components(X[different])
         total = float((Y**2).sum() / len(Y)) if Y.size else 0.0
-        self.separation_, labels = 0.0, one
+        self.separation_, labels = 0.0, np.zeros(len(Y), dtype=np.intp)
         self.noise_share_ = min(1.0, noise_floor(Y, dimensions) / total) if total > 0 else 0.0
         if len(Y) >= 4 and total > 0:
-            separation, grouping = _grouping(Y, dimensions)
+            separation, grouping = _judged(Y, dimensions)
             chance = 0.0 if separation >= CLEAR else self._by_chance(Y, dimensions, random_state)
             if separation > chance + CHANCE * (1 - chance):
                 self.separation_, labels = separation, _without_crumbs(Y, grouping)
         self.n_clusters_ = int(labels.max()) + 1
-        return labels
+        return labels[np.cumsum(different) - 1]
 
     def _by_chance(self, Y: NDArray[np.float64], dimensions: int, random_state: np.random.RandomState) -> float:
-        scale = Y.std(axis=0)
-        draws = (random_state.standard_normal(Y.shape) * scale for _ in range(DRAWS))
-        return max(_grouping(_components(draw), dimensions)[0] for draw in draws)
+        variances = np.zeros(dimensions)
+        variances[: Y.shape[1]] = (Y**2).sum(axis=0) / (len(Y) - 1)
+        scale = np.sqrt(np.diag(two_covariance.shrunk(np.diag(variances), len(Y) - 1)))
+        draws = (random_state.standard_normal((len(Y), dimensions)) * scale for _ in range(DRAWS))
+        return max(_judged(_components(draw), dimensions)[0] for draw in draws)
+
+
+def _judged(Y: NDArray[np.float64], dimensions: int) -> tuple[float, NDArray[np.intp]]:
+    """Return the best grouping, and how well it keeps apart for recordings and for groups, whichever is less."""
+    separation, labels = _grouping(Y, dimensions)
+    return min(separation, group_separation(Y, labels, noise_floor(Y, dimensions), dimensions)), labels
 
 
 def _components(X: NDArray[np.float64]) -> NDArray[np.float64]:

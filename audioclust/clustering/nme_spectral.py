@@ -3,7 +3,7 @@
 Arrays: ``X`` (n, d), one vector per recording; ``labels_`` (n,), every recording belongs to a cluster.
 
 For a neighbour count p the graph joins each recording to the p with the highest cosine. The eigenvalues of its
-Laplacian are near 0 once per cluster, and the gap after them is wide when the clusters are clear. Of all p the one is
+normalised Laplacian (normalised, so that clusters of unequal size weigh alike) are near 0 once per cluster, and the gap after them is wide when the clusters are clear. Of all p the one is
 taken for which p, relative to the size of the recordings, is least per unit of gap; the place of the gap is the number
 of clusters.
 
@@ -124,7 +124,8 @@ def _spectrum(
     graph = graph + graph.T
     np.fill_diagonal(graph, 0.0)
     degrees = graph.sum(axis=1)
-    laplacian = np.diag(degrees) - graph
+    scale = 1 / np.sqrt(np.maximum(degrees, 1e-12))
+    laplacian = np.eye(n) - scale[:, None] * graph * scale
     values, vectors = eigh(laplacian, subset_by_index=(0, min(k_max, n - 1)))
     largest = float(eigh(laplacian, eigvals_only=True, subset_by_index=(n - 1, n - 1))[0])
     return np.maximum(values, 0.0), vectors, largest

@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["equal_error", "false_accept_threshold", "midway"]
 
 
-def equal_error(same: ArrayLike, different: ArrayLike) -> tuple[float, float]:
+def equal_error(
+    same: ArrayLike,
+    different: ArrayLike,
+    *,
+    missed_before: int = 0,
+    accepted_after: int = 0,
+    totals: tuple[int, int] | None = None,
+) -> tuple[float, float]:
     """Return the equal error rate of two samples of scores, and the threshold at which it is reached.
 
     The two error rates are steps of the threshold; where they cross between steps the rate is interpolated on the
@@ -20,20 +27,27 @@ def equal_error(same: ArrayLike, different: ArrayLike) -> tuple[float, float]:
     Parameters
     ----------
     same, different : array-like
-        Scores; NaN where either is empty.
+        Scores, or those of a range in which the rates cross.
+    missed_before, accepted_after : int
+        Same-speaker scores below that range, and different-speaker scores above it.
+    totals : (int, int), optional
+        All same-speaker and different-speaker scores; None takes the lengths of the two samples.
 
     Returns
     -------
     rate : float in [0, 1]
+        NaN where either kind has no scores.
     threshold : float
     """
     same = np.sort(np.asarray(same).ravel())
     different = np.sort(np.asarray(different).ravel())
-    if not len(same) or not len(different):
+    n_same, n_different = totals or (len(same), len(different))
+    if not n_same or not n_different:
         return float("nan"), float("nan")
     cuts = np.unique(np.concatenate([same, different]))
-    missed = np.append(np.searchsorted(same, cuts, "left"), len(same)) / len(same)
-    accepted = 1 - np.append(np.searchsorted(different, cuts, "left"), len(different)) / len(different)
+    missed = (missed_before + np.append(np.searchsorted(same, cuts, "left"), len(same))) / n_same
+    above = len(different) - np.append(np.searchsorted(different, cuts, "left"), len(different))
+    accepted = (accepted_after + above) / n_different
     place = int(np.argmax(missed >= accepted))  # missed rises from 0, accepted falls to 0
     if place == 0 or missed[place] == accepted[place]:
         rate = missed[place]
@@ -43,7 +57,8 @@ def equal_error(same: ArrayLike, different: ArrayLike) -> tuple[float, float]:
         rate = missed[place - 1] + share * (missed[place] - missed[place - 1])
     if missed[place] == accepted[place] == 0:  # the samples do not overlap: half-way between them
         return 0.0, float((same[0] + different[-1]) / 2)
-    return float(rate), float(cuts[min(place, len(cuts) - 1)])
+    threshold = cuts[place] if place < len(cuts) else np.nextafter(cuts[-1], np.inf)
+    return float(rate), float(threshold)
 
 
 def false_accept_threshold(different: ArrayLike, rate: float) -> float:

@@ -28,7 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["best_level", "noise_floor"]
+__all__ = ["best_level", "group_separation", "noise_floor"]
 
 
 def noise_floor(X: NDArray[np.float64], dimensions: int) -> float:
@@ -104,6 +104,29 @@ def best_level(
     for step in range(len(separations) - 1 - best):
         owner[owner == gone[step]] = kept[step]
     return float(separations[::-1][best]), np.unique(owner[labels], return_inverse=True)[1]
+
+
+def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int) -> float:
+    """Return how well the groups keep apart, every group counted alike; groups of one recording do not count.
+
+    A few far recordings make the rest look like a group, seen from the rest; they are none themselves, which this shows.
+    The parameters are those of :func:`best_level`.
+    """
+    sizes = np.bincount(labels).astype(np.float64)
+    if np.count_nonzero(sizes > 1) < 2:
+        return 0.0
+    means = np.array([X[labels == group].mean(axis=0) for group in range(len(sizes))])
+    squares = np.einsum("ij,ij->i", X, X)
+    spreads = np.bincount(labels, weights=squares) / sizes
+    distances = squares[:, None] + spreads - 2 * X @ means.T
+    rows = np.arange(len(X))
+    a = distances[rows, labels] * sizes[labels] / np.maximum(sizes[labels] - 1, 1) - 2 * floor
+    distances[rows, labels] = np.inf
+    distances[:, sizes < 2] = np.inf
+    b = distances.min(axis=1) - 2 * floor
+    scale = np.maximum(np.maximum(a, b), 0.0) + 2 * np.sqrt(2 / dimensions) * floor
+    each = np.clip(np.divide(b - a, scale, out=np.zeros_like(a), where=scale > 0), -1, 1)
+    return float((np.bincount(labels, weights=each) / sizes)[sizes > 1].mean())
 
 
 @njit(cache=True)

@@ -6,8 +6,8 @@ Conventions
 mean is drawn from ``N(0, B)``, a recording of that speaker from ``N(mean, W)``: one covariance between speakers, one
 within, both estimated from a grouping. Which recordings belong together is drawn from a Chinese restaurant process.
 
-The means are integrated out, so more speakers are not more likely as such: :func:`evidence` of two groupings may be
-compared, whatever their numbers of speakers. That is how the number of speakers is found.
+The means are integrated out, so more speakers are not more likely as such, and whether two groups are one is a question
+that the model itself answers.
 
 References
 ----------
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.special import gammaln
 
-__all__ = ["TwoCovariance", "agglomerate", "fit", "reassign", "statistics"]
+__all__ = ["TwoCovariance", "agglomerate", "fit", "reassign", "shrunk", "statistics"]
 
 
 class TwoCovariance(NamedTuple):
@@ -55,7 +55,7 @@ def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
     k = len(sizes)
     means = sums / sizes[:, None]
     residuals = X - means[labels]
-    within = _shrunk(residuals.T @ residuals / (n - k), n - k)
+    within = shrunk(residuals.T @ residuals / (n - k), n - k)
     if k == 1:
         values, vectors = np.linalg.eigh(within)
         return TwoCovariance(vectors / np.sqrt(values), np.zeros(d), float(np.log(values).sum()))
@@ -63,17 +63,6 @@ def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
     between = (spread - (k - 1) * within) / ((n - (sizes**2).sum() / n))
     ratios, transform = eigh(between, within)
     return TwoCovariance(transform, np.maximum(ratios, 0.0), float(np.linalg.slogdet(within)[1]))
-
-
-def evidence(X: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
-    """Log-likelihood of the vectors and their grouping, under the model estimated from that grouping."""
-    model = fit(X, labels)
-    n, d = X.shape
-    Y = X @ model.transform
-    sizes, sums = statistics(Y, labels)
-    constant = -0.5 * (n * d * np.log(2 * np.pi) + n * model.log_determinant + np.einsum("ij,ij->", Y, Y))
-    prior = gammaln(sizes).sum() - gammaln(1 + n)
-    return float(constant + _gain(sizes, sums, model.between).sum() + prior)
 
 
 def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 10) -> NDArray[np.intp]:
@@ -148,7 +137,7 @@ def _gain(sizes: NDArray[np.float64], sums: NDArray[np.float64], between: NDArra
     return 0.5 * (sums**2 * (between / growth) - np.log(growth)).sum(axis=1)
 
 
-def _shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]:
+def shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]:
     """Shrink a covariance estimated with `freedom` degrees of freedom towards a multiple of the identity."""
     d = len(covariance)
     trace = np.trace(covariance)
@@ -156,9 +145,9 @@ def _shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64
     numerator = (1 - 2 / d) * square + trace**2
     denominator = (freedom + 1 - 2 / d) * (square - trace**2 / d)
     weight = 1.0 if denominator <= 0 else min(1.0, numerator / denominator)
-    shrunk = (1 - weight) * covariance
-    shrunk[np.diag_indices(d)] += max(weight * trace / d, 1e-9 * trace / d, 1e-300)
-    return shrunk
+    result = (1 - weight) * covariance
+    result[np.diag_indices(d)] += max(weight * trace / d, 1e-9 * trace / d, 1e-300)
+    return result
 
 
 @njit(cache=True)

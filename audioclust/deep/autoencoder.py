@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from audioclust import files
 from audioclust.deep import base, heads, training
-from audioclust.deep.data import Scaling, canonical, check_images
+from audioclust.deep.data import SCALES, Scaling, canonical, check_images
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = ["ConvAutoencoder"]
@@ -45,8 +45,11 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         Images per step.
     learning_rate : float
         Of Adam.
-    scale : {"range", "standard"}
-        How pixels are scaled, with one offset and gain for the whole data set: to 0..1, or to mean 0 and variance 1.
+    schedule : {"cosine", "constant"}
+        Whether the learning rate falls to nothing along a half cosine, or stays (as published).
+    scale : {"range", "standard", "pixel"}
+        How images are scaled, alike for the whole data set: to 0..1, to mean 0 and variance 1, or to mean 0 and
+        variance 1 of every pixel over the images, so that quiet bands count as much as loud ones.
     shift, time_mask, frequency_mask : float in [0, 0.5]
         Augmentation of the training images as shares of a side, see `data.Augmentation`.
     n_clusters : int, optional
@@ -101,6 +104,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         epochs: int = 200,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
+        schedule: str = "cosine",
         scale: str = "range",
         shift: float = 0.0,
         time_mask: float = 0.0,
@@ -120,6 +124,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.scale = scale
         self.shift = shift
         self.time_mask = time_mask
@@ -207,7 +212,8 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         base.check_training(self)
         base.check_augmentation(self)
         base.check_number("epochs", self.epochs, 1, whole=True)
-        base.check_choice("scale", self.scale, ("range", "standard"))
+        base.check_choice("scale", self.scale, SCALES)
+        base.check_choice("schedule", self.schedule, ("cosine", "constant"))
         base.check_choice("head", self.head, heads.HEADS)
         if self.n_clusters is not None:
             base.check_number("n_clusters", self.n_clusters, 2, n, whole=True)
@@ -233,6 +239,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
             batch_size=self.batch_size,
             steps=-(-len(images) // self.batch_size),
             seed=seed,
+            decay_epochs=self.epochs if self.schedule == "cosine" else None,
         )
         self._train(module, epochs=self.epochs, hardware=hardware, description="autoencoder")
         self._finish()

@@ -132,7 +132,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             "kind": type(self).__name__,
             "params": json.dumps(plain_params(self)),
             "size": list(self.image_size_),
-            "scaling": [self.scaling_.offset, self.scaling_.gain],
+            "scaling": [torch.tensor(self.scaling_.offset), torch.tensor(self.scaling_.gain)],
             "layers": self.network_.settings,
             "network": self.network_.state_dict(),
             "history": self.history_.to_dict("list"),
@@ -165,7 +165,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.image_size_ = (int(state["size"][0]), int(state["size"][1]))
-        self.scaling_ = Scaling(*state["scaling"])
+        self.scaling_ = Scaling(*(part.numpy() for part in state["scaling"]))
         self.network_ = ConvNetwork(*self.image_size_, **state["layers"]).eval()
         self.network_.load_state_dict(state["network"])
         self.history_ = pd.DataFrame(state["history"])

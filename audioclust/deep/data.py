@@ -1,7 +1,7 @@
 """Images in memory, and how a batch is made of them.
 
 Images come as (n, height, width) or (n, 1, height, width), uint8 or floating; they stay as they came, and are scaled
-batch by batch with one offset and one gain for the whole data set, so the level differences between recordings survive.
+batch by batch in the same way for the whole data set, so the level differences between recordings survive.
 For spectral images the first axis is frequency and the second is time.
 
 Which images make a batch, and how they are changed, depends only on (seed, pass, step): a training that was killed
@@ -24,7 +24,7 @@ import torch
 
 from audioclust.deep.networks import SMALLEST_SIDE
 
-__all__ = ["Augmentation", "Scaling", "augment", "canonical", "check_images", "generator", "order"]
+__all__ = ["SCALES", "Augmentation", "Scaling", "augment", "canonical", "check_images", "generator", "order"]
 
 
 def check_images(X: Any, *, least: int = 1, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -85,29 +85,49 @@ def canonical(images: np.ndarray) -> tuple[np.ndarray, str]:
     return np.array(order), whole.hexdigest()
 
 
+SCALES = ("range", "standard", "pixel")
+
+
 @dataclass(frozen=True)
 class Scaling:
-    """One offset and one gain for all pixels of all images: scaled = (pixel - offset) * gain."""
+    """How a data set's images become the network's input: scaled = (image - offset) * gain.
 
-    offset: float
-    gain: float
+    Parameters
+    ----------
+    offset, gain : array of float32 [shape=() or (height, width)]
+        One for all pixels, or one per pixel; the same for every image.
+    """
+
+    offset: np.ndarray
+    gain: np.ndarray
 
     @classmethod
     def of(cls, images: np.ndarray, kind: str) -> Scaling:
-        """Fit to a data set: "range" maps its extreme pixels to 0 and 1, "standard" gives mean 0 and variance 1."""
+        """Fit to a data set.
+
+        Parameters
+        ----------
+        kind : {"range", "standard", "pixel"}
+            The extreme values become 0 and 1; mean 0 and variance 1 over everything; or mean 0 and variance 1 of each
+            pixel over the images (a pixel that hardly varies is not blown up).
+        """
+        overall = float(images.std(dtype=np.float64)) or 1.0
         if kind == "range":
-            offset, spread = float(images.min()), float(images.max()) - float(images.min())
-        else:
-            offset, spread = float(images.mean(dtype=np.float64)), float(images.std(dtype=np.float64))
-        return cls(offset, 1.0 / spread if spread > 0 else 1.0)
+            spread = float(images.max()) - float(images.min()) or 1.0
+            return cls(np.array(images.min(), np.float32), np.array(1 / spread, np.float32))
+        if kind == "standard":
+            return cls(np.array(images.mean(dtype=np.float64), np.float32), np.array(1 / overall, np.float32))
+        each = np.maximum(images.std(axis=0, dtype=np.float64), 0.05 * overall)
+        return cls(images.mean(axis=0, dtype=np.float64).astype(np.float32), (1 / each).astype(np.float32))
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Scale a batch (n, height, width) to float32 (n, 1, height, width), channels last."""
-        scaled = (images.to(torch.float32) - self.offset) * self.gain
+        offset, gain = (torch.as_tensor(part, device=images.device) for part in (self.offset, self.gain))
+        scaled = (images.to(torch.float32) - offset) * gain
         return scaled.unsqueeze(1).contiguous(memory_format=torch.channels_last)
 
     def undo(self, scaled: np.ndarray) -> np.ndarray:
-        """Bring reconstructions back to the units of the images."""
+        """Bring reconstructions (n, height, width) back to the units of the images."""
         return scaled / self.gain + self.offset
 
 
@@ -131,8 +151,8 @@ class Augmentation:
         return self.shift > 0 or self.time_mask > 0 or self.frequency_mask > 0
 
 
-def augment(batch: torch.Tensor, how: Augmentation, random: torch.Generator, *, floor: float = 0.0) -> torch.Tensor:
-    """Return changed copies of a scaled batch (n, 1, height, width); every image draws its own changes.
+def augment(images: torch.Tensor, how: Augmentation, random: torch.Generator, *, floor: float = 0.0) -> torch.Tensor:
+    """Return changed copies of images (n, height, width), float32; every image draws its own changes.
 
     Parameters
     ----------
@@ -141,20 +161,21 @@ def augment(batch: torch.Tensor, how: Augmentation, random: torch.Generator, *, 
     random : torch.Generator
         On the CPU, so that every device sees the same changes.
     """
-    n, _, height, width = batch.shape
+    images = images.to(torch.float32)
+    n, height, width = images.shape
+    device = images.device
     if how.shift > 0:
         rows, columns = _shifted(n, height, how.shift, random), _shifted(n, width, how.shift, random)
         outside = ((rows < 0) | (rows >= height))[:, :, None] | ((columns < 0) | (columns >= width))[:, None, :]
-        each = torch.arange(n)[:, None, None]
-        taken = (each, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :])
-        moved = batch[:, 0][tuple(part.to(batch.device) for part in taken)]
-        batch = moved.masked_fill(outside.to(batch.device), floor).unsqueeze(1)
+        each = torch.arange(n)[:, None, None].to(device)
+        rows, columns = rows.clamp(0, height - 1).to(device), columns.clamp(0, width - 1).to(device)
+        images = images[each, rows[:, :, None], columns[:, None, :]].masked_fill(outside.to(device), floor)
     if how.time_mask > 0 or how.frequency_mask > 0:
         rows = _stretch(n, height, how.frequency_mask, random)
         columns = _stretch(n, width, how.time_mask, random)
-        hidden = (rows[:, :, None] | columns[:, None, :]).unsqueeze(1).to(batch.device)
-        batch = torch.where(hidden, batch.mean(), batch)
-    return batch.contiguous(memory_format=torch.channels_last)
+        hidden = (rows[:, :, None] | columns[:, None, :]).to(device)
+        images = torch.where(hidden, images.mean(), images)
+    return images
 
 
 def generator(*numbers: int) -> torch.Generator:

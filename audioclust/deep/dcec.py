@@ -315,7 +315,7 @@ class DCEC(ClusterMixin, base.ImageEstimator):
 
 def _digest(start: ConvAutoencoder) -> str:
     """Name an autoencoder by its weights and scaling."""
-    whole = hashlib.sha256(repr(start.scaling_).encode())
+    whole = hashlib.sha256(start.scaling_.offset.tobytes() + start.scaling_.gain.tobytes())
     for name, value in start.network_.state_dict().items():
         whole.update(name.encode() + value.contiguous().numpy().tobytes())
     return whole.hexdigest()

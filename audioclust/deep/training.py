@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 import os
 import signal
 import threading
@@ -146,6 +147,7 @@ class ImageModule(pl.LightningModule):
         batch_size: int,
         steps: int,
         seed: int,
+        decay_epochs: int | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -156,7 +158,8 @@ class ImageModule(pl.LightningModule):
         self.batch_size = batch_size
         self.steps = steps
         self.seed = seed
-        self.floor = float((images.min() - scaling.offset) * scaling.gain)
+        self.decay_epochs = decay_epochs
+        self.floor = float(images.min())
         self.sums: dict[str, torch.Tensor] = {}
         self.visits: tuple[int, torch.Tensor] | None = None
 
@@ -185,16 +188,21 @@ class ImageModule(pl.LightningModule):
         self.images = self.images.to(self.device)
 
     def on_train_epoch_start(self) -> None:
-        """Forget the last epoch's losses."""
+        """Forget the last epoch's losses; lower the learning rate along a half cosine, where that is asked for."""
         self.sums = {}
+        if self.decay_epochs is not None:
+            share = 0.5 * (1 + math.cos(math.pi * self.current_epoch / self.decay_epochs))
+            for group in self.trainer.optimizers[0].param_groups:
+                group["lr"] = self.learning_rate * share
 
     def training_step(self, batch: Any, step: int) -> torch.Tensor:
         """Return the loss of one batch: what the decoder misses, and the subclass's terms."""
         index = self.indices(step)
-        images = self.scaling(self.images[index.to(self.device)])
+        images = self.images[index.to(self.device)]
         if self.augmentation:
             random = generator(self.seed, self.current_epoch, step, 1)
             images = augment(images, self.augmentation, random, floor=self.floor)
+        images = self.scaling(images)
         embedding, rebuilt = self.network(images)
         terms = {"reconstruction": torch.nn.functional.mse_loss(rebuilt.float(), images)}
         terms |= self.losses(embedding.float(), index)

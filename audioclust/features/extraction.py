@@ -129,7 +129,8 @@ def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"metadata has no column {column!r}; make the table with datasets.scan")
     usable = metadata[metadata["problem"].isna()] if "problem" in metadata else metadata
     if usable.empty:
-        raise ValueError(f"metadata has no usable recording: {len(metadata)} rows, each with a problem")
+        why = f"{len(metadata)} rows, each with a problem" if len(metadata) else "the folder holds no sound files"
+        raise ValueError(f"metadata has no usable recording: {why}")
     if usable["sha256"].isna().any():
         raise ValueError(
             f"metadata lacks the sha256 of {usable['sha256'].isna().sum()} recordings; scan the folder again"

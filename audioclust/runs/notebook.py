@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,6 +138,9 @@ def _private_kernel() -> Iterator[dict[str, Any]]:
         class Kernel(AsyncKernelManager):
             transport = Unicode("ipc")
             ip = Unicode(f"{sockets}/kernel")
+
+            def start_kernel(self, **options: Any) -> Any:  # its own messages; a cell's errors come another way
+                return super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
         yield {"kernel_manager_class": Kernel}
 

@@ -1,0 +1,189 @@
+"""Which recordings to listen to before one believes a clustering, and which clusters look split or joined.
+
+Conventions
+-----------
+``X`` (n, d), one speaker vector per recording, none zero; ``labels`` (n,), -1 for noise. Similarities are cosines;
+silhouettes use the cosine distance.
+
+References
+----------
+Rousseeuw: Silhouettes (1987).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.utils.validation import check_array
+
+from audioclust.clustering.hdbscan import unit_rows
+
+__all__ = ["compare_with_agglomerative", "cosine_silhouettes", "review"]
+
+
+def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *, per_kind: int = 1) -> pd.DataFrame:
+    """List, for every cluster, the recordings that say most about it.
+
+    Parameters
+    ----------
+    X : array-like [shape=(n, d)]
+    labels : array-like of int [shape=(n,)]
+    index : DataFrame of n rows, optional
+        The recordings' metadata; its columns are joined to the list.
+    per_kind : int >= 1
+        Recordings of each kind per cluster.
+
+    Returns
+    -------
+    DataFrame
+        One row per cluster, kind and recording, clusters in rising order, noise last. Columns: `cluster`; `size`; `kind`
+        (``medoid``: most similar to its cluster's mean; ``border``: nearest to another cluster compared with its own;
+        ``outlier``: least similar to its cluster's mean; ``low silhouette``: below 0, nearer to another cluster; ``noise``:
+        nearest to a cluster); `row`, its place in X; `similarity` to the own cluster's mean; `nearest`, the nearest
+        other cluster; `nearest_similarity` to that one's mean; `silhouette`. In small clusters one recording may be of
+        several kinds.
+
+    Raises
+    ------
+    ValueError
+        When lengths differ or a vector is zero or not finite.
+    """
+    if per_kind < 1:
+        raise ValueError(f"per_kind={per_kind!r}: give a whole number of at least 1")
+    X, labels = _checked(X, labels)
+    if index is not None and len(index) != len(X):
+        raise ValueError(f"index has {len(index)} rows, X has {len(X)}")
+    clusters = np.unique(labels[labels != -1])
+    means = _means(X, labels, clusters)
+    cosines = X @ means.T
+    place = np.searchsorted(clusters, labels)
+    inside = labels != -1
+    own = np.full(len(X), np.nan)
+    own[inside] = cosines[inside, place[inside]]
+    others = cosines.copy()
+    others[inside, place[inside]] = -np.inf
+    has_other = others.shape[1] > 0 and bool(np.isfinite(others).any())
+    best = others.argmax(axis=1) if has_other else np.zeros(len(X), dtype=np.intp)
+    other = others[np.arange(len(X)), best] if has_other else np.full(len(X), np.nan)
+    other[~np.isfinite(other)] = np.nan
+    silhouettes = cosine_silhouettes(X, labels)
+    listed: list[tuple[int, str, int]] = []
+    for cluster in clusters:
+        rows = np.flatnonzero(labels == cluster)
+        kinds = {"medoid": -own[rows], "outlier": own[rows]}
+        if np.isfinite(other[rows]).all():
+            kinds["border"] = own[rows] - other[rows]
+        for kind in ("medoid", "border", "outlier"):
+            if kind in kinds:
+                ranked = rows[np.argsort(kinds[kind], kind="stable")[:per_kind]]
+                listed += [(int(cluster), kind, int(row)) for row in ranked]
+        low = rows[silhouettes[rows] < 0]
+        ranked = low[np.argsort(silhouettes[low], kind="stable")[:per_kind]]
+        listed += [(int(cluster), "low silhouette", int(row)) for row in ranked]
+    noise = np.flatnonzero(~inside)
+    ranked = noise[np.argsort(-np.nan_to_num(other[noise], nan=-2.0), kind="stable")[:per_kind]]
+    listed += [(-1, "noise", int(row)) for row in ranked]
+    table = pd.DataFrame(listed, columns=["cluster", "kind", "row"])
+    rows = table["row"].to_numpy(dtype=np.intp)
+    sizes = {int(cluster): int((labels == cluster).sum()) for cluster in np.unique(labels)}
+    table.insert(1, "size", [sizes[cluster] for cluster in table["cluster"]])
+    table["similarity"] = own[rows]
+    table["nearest"] = clusters[best[rows]] if len(clusters) else np.empty(0, dtype=np.intp)
+    if len(clusters) == 1:
+        table["nearest"] = np.where(inside[rows], -1, clusters[0])
+    table["nearest_similarity"] = other[rows]
+    table["silhouette"] = silhouettes[rows]
+    if index is None:
+        return table
+    joined = index.iloc[rows].reset_index(drop=True)
+    return pd.concat([table, joined[[column for column in joined if column not in table]]], axis=1)
+
+
+def cosine_silhouettes(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """Silhouette of every recording with cosine distances, without the matrix of all pairs.
+
+    The mean cosine distance to a cluster is 1 minus the inner product with the mean of its unit vectors.
+
+    Returns
+    -------
+    array [shape=(n,)]
+        In [-1, 1]; 0 for the only recording of a cluster, NaN for noise and where there is one cluster.
+    """
+    X, labels = _checked(X, labels)
+    result = np.full(len(X), np.nan)
+    inside = labels != -1
+    clusters, place = np.unique(labels[inside], return_inverse=True)
+    if len(clusters) < 2:
+        return result
+    sizes = np.bincount(place).astype(np.float64)
+    sums = np.zeros((len(clusters), X.shape[1]))
+    np.add.at(sums, place, X[inside])
+    distances = 1 - X[inside] @ (sums / sizes[:, None]).T
+    rows = np.arange(len(place))
+    a = distances[rows, place] * sizes[place] / np.maximum(sizes[place] - 1, 1)
+    distances[rows, place] = np.inf
+    b = distances.min(axis=1)
+    largest = np.maximum(a, b)
+    value = np.divide(b - a, largest, out=np.zeros_like(a), where=largest > 0)
+    result[inside] = np.where(sizes[place] > 1, value, 0.0)
+    return result
+
+
+def compare_with_agglomerative(X: ArrayLike, labels: ArrayLike, *, least: float = 0.2) -> pd.DataFrame:
+    """Compare clusters with as many found by average linkage, and flag those that look split or joined.
+
+    Parameters
+    ----------
+    X : array-like [shape=(n, d)]
+        Needs n^2 numbers of memory.
+    labels : array-like of int [shape=(n,)]
+        Noise is left out.
+    least : float in (0, 0.5]
+        Share of a cluster that counts as a part of it.
+
+    Returns
+    -------
+    DataFrame
+        One row per cluster: `cluster`; `size`; `parts`, how many agglomerative clusters hold at least `least` of it;
+        `joined_with`, the clusters that lie mostly in the same agglomerative cluster, as a tuple; `flag`: ``"joined?"``
+        (under-clustering: average linkage divides it), ``"split?"`` (over-clustering: average linkage keeps it together
+        with others), ``"joined? split?"``, or empty.
+    """
+    if not 0 < least <= 0.5:
+        raise ValueError(f"least={least!r}: give a share above 0, up to 0.5")
+    X, labels = _checked(X, labels)
+    inside = labels != -1
+    clusters, place = np.unique(labels[inside], return_inverse=True)
+    if len(clusters) == 0:
+        return pd.DataFrame(columns=["cluster", "size", "parts", "joined_with", "flag"])
+    theirs = np.zeros(len(place), dtype=np.intp)
+    if len(clusters) > 1:
+        linkage = AgglomerativeClustering(len(clusters), metric="cosine", linkage="average")
+        theirs = linkage.fit(X[inside]).labels_
+    table = np.zeros((len(clusters), len(clusters)))
+    np.add.at(table, (place, theirs), 1)
+    sizes = table.sum(axis=1)
+    parts = (table / sizes[:, None] >= least).sum(axis=1)
+    home = table.argmax(axis=1)
+    records = []
+    for number, cluster in enumerate(clusters):
+        same = clusters[(home == home[number]) & (np.arange(len(clusters)) != number)]
+        flags = ["joined?"] * bool(parts[number] > 1) + ["split?"] * bool(len(same))
+        company = tuple(int(other) for other in same)
+        records.append((int(cluster), int(sizes[number]), int(parts[number]), company, " ".join(flags)))
+    return pd.DataFrame(records, columns=["cluster", "size", "parts", "joined_with", "flag"])
+
+
+def _checked(X: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    X = unit_rows(check_array(X, dtype=np.float64))
+    labels = np.asarray(labels)
+    if labels.shape != (len(X),):
+        raise ValueError(f"labels has shape {labels.shape}, X has {len(X)} rows")
+    return X, labels
+
+
+def _means(X: NDArray[np.float64], labels: NDArray[np.intp], clusters: NDArray[np.intp]) -> NDArray[np.float64]:
+    means = np.array([X[labels == cluster].mean(axis=0) for cluster in clusters]).reshape(len(clusters), X.shape[1])
+    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,133 @@
+"""The clusterer with nothing to set, on speakers it has not seen: many and few, even and uneven, clean and noisy."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.utils.estimator_checks import check_estimator
+from speaker_vectors import accuracy, audiomnist, speakers
+
+from audioclust.clustering import DegenerateClusteringWarning, make, two_covariance
+from audioclust.clustering.auto import AutoSpeakers
+from audioclust.clustering.separation import best_level, noise_floor
+
+
+@pytest.mark.parametrize(("sizes", "d", "noise", "least"), [
+    ([10] * 40, 128, 0.9, 1.0),
+    ([10] * 30, 192, 1.5, 0.97),
+    ([3, 4, 5, 8, 12, 20, 35, 60, 100], 192, 1.0, 1.0),
+    ([30] * 2, 192, 1.2, 1.0),
+    ([15] * 3, 64, 0.8, 1.0),
+    ([50] * 6, 256, 1.2, 1.0),
+    ([12] * 12, 24, 0.6, 0.97),
+])  # fmt: skip
+def test_finds_the_speakers(sizes, d, noise, least):
+    X, truth = speakers(sizes, d=d, noise=noise, seed=3)
+    fitted = AutoSpeakers().fit(X)
+    assert fitted.n_clusters_ == len(sizes)
+    assert accuracy(truth, fitted.labels_) >= least
+    assert 0 < fitted.separation_ <= 1
+
+
+@pytest.mark.parametrize(("n", "d", "noise"), [(60, 192, 1.0), (200, 64, 0.5), (30, 24, 0.3)])
+def test_one_speaker(n, d, noise):
+    X, _ = speakers([n], d=d, noise=noise, seed=1)
+    with pytest.warns(DegenerateClusteringWarning, match="one cluster holds all"):
+        fitted = AutoSpeakers().fit(X)
+    assert fitted.n_clusters_ == 1
+    assert fitted.separation_ == 0
+
+
+def test_high_cosines_and_uneven_noise(rng):
+    """Vectors in a narrow cone, with within-speaker variance that differs between directions, as LSTM encoders give."""
+    d, truth = 96, np.repeat(np.arange(8), 25)
+    voices = rng.standard_normal((8, d)) / np.sqrt(d)
+    within = rng.standard_normal((200, d)) @ (np.exp(-np.arange(d) / 15)[:, None] * rng.standard_normal((d, d))) / d
+    X = np.maximum(1.5 / np.sqrt(d) + 0.5 * voices[truth] + within, 0)
+    X /= np.linalg.norm(X, axis=1)[:, None]
+    assert (X @ X.T).min() > 0.5
+    assert accuracy(truth, AutoSpeakers().fit_predict(X)) == 1
+
+
+def test_order_and_duplicates(rng):
+    X, truth = speakers([10] * 15, d=96, noise=1.3)
+    labels = make("auto").fit_predict(X)
+    order = rng.permutation(len(X))
+    np.testing.assert_array_equal(make("auto").fit_predict(X[order]), labels[order])
+    twice = make("auto").fit_predict(np.vstack([X, X]))
+    assert accuracy(truth, twice[: len(X)]) >= 0.98
+    np.testing.assert_array_equal(twice[: len(X)], twice[len(X) :])
+
+
+@pytest.mark.filterwarnings("ignore::audioclust.clustering.degenerate.DegenerateClusteringWarning")
+def test_too_little_to_tell(rng):
+    for X in (np.ones((2, 3)), np.ones((9, 3)), np.zeros((4, 3)), rng.standard_normal((2, 5)), np.eye(3)):
+        np.testing.assert_array_equal(AutoSpeakers().fit_predict(X), 0)
+    with pytest.raises(ValueError, match="minimum of 2"):
+        AutoSpeakers().fit(np.ones((1, 3)))
+    with pytest.raises(ValueError, match="NaN"):
+        AutoSpeakers().fit(np.full((4, 3), np.nan))
+
+
+def test_scikit_learn_contract():
+    check_estimator(AutoSpeakers())
+
+
+def test_two_covariance_model(rng):
+    """Estimates near the truth, and gains equal to ratios of Gaussian densities."""
+    d, k, each = 3, 400, 10
+    between = np.diag([4.0, 1.0, 0.0])
+    labels = np.repeat(np.arange(k), each)
+    X = rng.multivariate_normal(np.zeros(d), between, k)[labels] + rng.multivariate_normal(np.zeros(d), np.eye(d), k * each)
+    model = two_covariance.fit(X, labels)
+    np.testing.assert_allclose(np.sort(model.between)[::-1], [4, 1, 0], atol=0.4)
+    assert abs(model.log_determinant) < 0.1
+
+    variance, rows = 2.5, np.array([[0.3], [1.1], [0.8]])
+    simple = two_covariance.TwoCovariance(np.eye(1), np.array([variance]), 0.0)
+
+    def density(values):
+        n = len(values)
+        return multivariate_normal(np.zeros(n), np.eye(n) + variance).logpdf(values.ravel())
+
+    together = density(rows)
+    apart = sum(density(row) for row in rows)
+    gain = two_covariance._gain(np.array([3.0]), rows.sum(axis=0, keepdims=True), simple.between)
+    alone = two_covariance._gain(np.ones(3), rows, simple.between).sum()
+    np.testing.assert_allclose(gain[0] - alone, together - apart, rtol=1e-10)
+
+
+def test_separation_prefers_the_speakers():
+    X, truth = speakers([12] * 10, d=128, noise=1.4, shuffle=False)
+    X = X - X.mean(axis=0)
+    X = X @ np.linalg.svd(X, full_matrices=False)[2].T
+    floor = noise_floor(X, 128)
+    assert 0.6 < floor / (X**2).sum(axis=1).mean() < 0.9  # of 1 + 1.96 the noise is two thirds
+    halves = 2 * truth + np.tile([0, 1], 60)
+    separation, labels = best_level(X, halves, floor, 128)
+    assert accuracy(truth, labels) == 1
+    assert labels.max() == 9
+    assert separation > best_level(X, truth // 2, floor, 128)[0]
+
+
+def test_clean_real_speakers(shared):
+    X, truth = audiomnist(shared)
+    some = np.random.default_rng(0).permutation(60)[:25]
+    rows = np.isin(truth, some)
+    assert accuracy(np.unique(truth[rows], return_inverse=True)[1], AutoSpeakers().fit_predict(X[rows])) == 1
+
+
+@pytest.mark.slow
+def test_real_speakers_in_noise(shared):
+    """Ten recordings of each of 60 people under noise that leaves plain HDBSCAN with a third of them."""
+    X, truth = audiomnist(shared)
+    draw = np.random.default_rng(7)
+    rows = np.concatenate([draw.choice(np.flatnonzero(truth == who), 10, replace=False) for who in range(60)])
+    for noise, least in ((0.9, 0.99), (1.2, 0.99), (1.4, 0.97), (1.6, 0.94)):
+        scores, found = [], []
+        for seed in range(5):
+            shaken = X[rows] + noise / np.sqrt(192) * np.random.default_rng(seed).standard_normal((600, 192))
+            fitted = AutoSpeakers().fit(shaken)
+            scores.append(accuracy(truth[rows], fitted.labels_))
+            found.append(fitted.n_clusters_)
+        assert np.mean(scores) >= least
+        assert abs(np.mean(found) - 60) <= 3
