@@ -268,3 +268,19 @@ def test_page_allows_its_own_script_only(runs):
     assert "sha256-" in policy
     assert "'unsafe-inline'" not in policy.split("style-src")[0]
     assert len(re.findall(r"<script", page)) == 1
+
+
+def test_noise_as_singletons_does_not_win():
+    row = {"dataset": "d", "label": "label", "feature": "mel", "vectors": "mean", "params": {}, "seed": 0, "error": None}
+    runs = pd.DataFrame(
+        [
+            {**row, "algorithm": "kmeans", "nmi": 0.4, "acc": 0.5, "coverage": 1.0},
+            {**row, "algorithm": "ward", "nmi": 0.3, "acc": 0.4, "coverage": 1.0},
+            {**row, "algorithm": "hdbscan", "nmi": 0.6, "acc": 0.1, "coverage": 0.3},
+        ]
+    )
+    best, nmi, *_ = tables.comparison(runs)["comparison"]
+    assert "kmeans" in best.to_markdown()
+    assert "hdbscan" not in best.to_markdown()
+    assert "**40.0**" in nmi.to_markdown()
+    assert "hdbscan: calls many recordings noise" in nmi.to_markdown()

@@ -39,13 +39,10 @@ class TwoCovariance(NamedTuple):
         ``X @ transform`` has within-speaker covariance I.
     between : array [shape=(d,)]
         Variance between speakers along each coordinate, in units of the variance within.
-    log_determinant : float
-        Of W.
     """
 
     transform: NDArray[np.float64]
     between: NDArray[np.float64]
-    log_determinant: float
 
 
 def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
@@ -58,11 +55,11 @@ def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
     within = shrunk(residuals.T @ residuals / (n - k), n - k)
     if k == 1:
         values, vectors = np.linalg.eigh(within)
-        return TwoCovariance(vectors / np.sqrt(values), np.zeros(d), float(np.log(values).sum()))
+        return TwoCovariance(vectors / np.sqrt(values), np.zeros(d))
     spread = (means * sizes[:, None]).T @ means
     between = (spread - (k - 1) * within) / ((n - (sizes**2).sum() / n))
     ratios, transform = eigh(between, within)
-    return TwoCovariance(transform, np.maximum(ratios, 0.0), float(np.linalg.slogdet(within)[1]))
+    return TwoCovariance(transform, np.maximum(ratios, 0.0))
 
 
 def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 10) -> NDArray[np.intp]:
@@ -159,7 +156,6 @@ def _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, out):
             continue
         n = sizes[i] + sizes[j]
         gain = 0.0
-        product = 1.0
         for c in range(d):
             growth = 1 + n * between[c]
             total = sums[i, c] + sums[j, c]

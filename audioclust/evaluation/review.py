@@ -42,7 +42,7 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
         (``medoid``: most similar to its cluster's mean; ``border``: nearest to another cluster compared with its own;
         ``outlier``: least similar to its cluster's mean; ``low silhouette``: below 0, nearer to another cluster; ``noise``:
         nearest to a cluster); `row`, its place in X; `similarity` to the own cluster's mean; `nearest`, the nearest
-        other cluster; `nearest_similarity` to that one's mean; `silhouette`. In small clusters one recording may be of
+        other cluster, -1 where there is none; `nearest_similarity` to that one's mean; `silhouette`. In small clusters one recording may be of
         several kinds.
 
     Raises
@@ -90,9 +90,7 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
     sizes = {int(cluster): int((labels == cluster).sum()) for cluster in np.unique(labels)}
     table.insert(1, "size", [sizes[cluster] for cluster in table["cluster"]])
     table["similarity"] = own[rows]
-    table["nearest"] = clusters[best[rows]] if len(clusters) else np.empty(0, dtype=np.intp)
-    if len(clusters) == 1:
-        table["nearest"] = np.where(inside[rows], -1, clusters[0])
+    table["nearest"] = np.where(np.isfinite(other[rows]), clusters[best[rows]] if len(clusters) else -1, -1)
     table["nearest_similarity"] = other[rows]
     table["silhouette"] = silhouettes[rows]
     if index is None:

@@ -17,6 +17,7 @@ __all__ = [
     "best",
     "feature_order",
     "is_network",
+    "is_ranked",
     "nuisance_columns",
     "score_columns",
 ]
@@ -30,8 +31,8 @@ SCORES = [
 ]  # fmt: skip
 PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
 LOWER = {"davies_bouldin", "seconds", "eer"}
-LEAST_COVERAGE = 0.5
-"""A clustering that calls more than the rest noise is never the best one."""
+LEAST_COVERAGE = 0.9
+"""A clustering that calls more than the rest noise is not ranked beside those that place every recording."""
 
 _FEATURES = ["spectrogram", "mel", "chroma", "mfcc", "mfcc_no0"]
 _OTHER = {*KEY, "run", "notebook", "status", "seed", "seconds", "warnings", "error", "data"}
@@ -111,14 +112,20 @@ def nuisance_columns(table: pd.DataFrame) -> list[str]:
 def best(group: pd.DataFrame, by: str) -> pd.Series | None:
     """Return the row with the best mean of score `by`; None where no row has one.
 
-    A clustering that calls most recordings noise is passed over: each is a cluster of its own then, and the more
-    clusters, the higher a mutual information that is not corrected for chance.
+    A clustering that calls many recordings noise wins only where there is no other: each is a cluster of its own then,
+    and the more clusters, the higher a mutual information that is not corrected for chance.
     """
-    if "coverage" in group:
-        group = group[~(group["coverage"] < LEAST_COVERAGE)]
-    if by not in group or group[by].isna().all():
+    scored = group[group[by].notna()] if by in group else group[:0]
+    if scored.empty:
         return None
+    placed = scored[[is_ranked(row) for _, row in scored.iterrows()]]
+    group = scored if placed.empty else placed
     return group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]
+
+
+def is_ranked(row: pd.Series) -> bool:
+    """Return whether a clustering places enough of the recordings to stand beside others."""
+    return not row.get("coverage", 1.0) < LEAST_COVERAGE
 
 
 def is_network(algorithm: Any) -> bool:

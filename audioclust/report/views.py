@@ -14,6 +14,7 @@ from audioclust.report.aggregate import (
     best,
     feature_order,
     is_network,
+    is_ranked,
     nuisance_columns,
     score_columns,
 )
@@ -112,18 +113,19 @@ def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
         algorithms = sorted({str(name) for name in group["algorithm"] if not _empty(name)})
         scale, decimals = display(score)
         values = pd.DataFrame({"feature": features})
-        std = pd.DataFrame(index=values.index)
+        std, placed = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
         for algorithm in algorithms:
-            cells, deviations = [], []
+            cells, deviations, ranked = [], [], []
             for feature in features:
                 tried = group[(group["feature"] == feature) & (group["algorithm"] == algorithm)]
                 row = best(tried, by)
                 failed = row is None and bool(tried["errors"].map(len).any())
                 cells.append("error" if failed else float("nan") if row is None else row[score])
                 deviations.append(float("nan") if row is None else row[f"{score}_std"])
+                ranked.append(row is None or is_ranked(row))
             values[algorithm] = pd.Series(cells, dtype=object if "error" in cells else float)
-            std[algorithm] = deviations
-        numbers = values[algorithms].apply(pd.to_numeric, errors="coerce") * scale
+            std[algorithm], placed[algorithm] = deviations, ranked
+        numbers = (values[algorithms].apply(pd.to_numeric, errors="coerce") * scale).where(placed)
         marks = numbers.apply(rank, axis=1, decimals=decimals, largest=score not in LOWER)
         tables.append(
             Table(
@@ -131,7 +133,7 @@ def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
                 values=values,
                 std=std,
                 marks=marks,
-                notes=_errors(group),
+                notes=[*_noise(placed), *_errors(group)],
                 decimals=dict.fromkeys(algorithms, decimals),
                 scale=dict.fromkeys(algorithms, scale),
                 caption=f"{_unit(score)}Mean ± standard deviation over seeds ({_seeds([group])}); best vectors and "
@@ -329,6 +331,13 @@ def groups(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, Any], pd.DataFrame]
 def heading(dataset: Any, label: Any) -> str:
     """Return how a dataset and label column are called in a heading."""
     return str(dataset) if _empty(label) else f"{dataset} · {label}"
+
+
+def _noise(placed: pd.DataFrame) -> list[str]:
+    """Name the algorithms whose cells are not ranked."""
+    names = [str(name) for name in placed.columns if not placed[name].all()]
+    what = "calls many recordings noise, each a cluster of its own, and is not ranked there"
+    return [f"{', '.join(names)}: {what}."] if names else []
 
 
 def _criterion(group: pd.DataFrame, by: str) -> str:
