@@ -142,8 +142,9 @@ def _write_tables(home: Project) -> None:
     collected = runs.collect(home)
     if collected.empty:
         raise ValueError(f"{home.results} holds no runs yet: audioclust sweep, or audioclust demo")
-    comparison = tables.comparison(collected)
-    typer.echo(comparison.to_markdown())
+    for table in tables.comparison(collected)["comparison"]:
+        if table.title.startswith("Best"):
+            typer.echo(table.to_markdown())
     typer.echo("tables:")
     for path in tables.write(collected, home.results / "tables"):
         typer.echo(f"  {path}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from audioclust import files
 
@@ -133,6 +134,51 @@ class Autoencoder(_Clustering):
     projection: Literal["pca", "tsne", "umap"] = "umap"
 
 
+class Speakers(_Clustering):
+    """06: speaker vectors of one encoder; settings are the encoder's options."""
+
+    notebook: ClassVar[str] = "06_speaker_embeddings"
+    named: ClassVar[tuple[str, ...]] = ("encoder",)
+    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
+    encoder: str = "ge2e"
+    labels: list[str] = ["speaker"]
+    algorithms: list[str] = Field(
+        ["auto", "hdbscan", "nme_spectral", "partial_sets", "umap_hdbscan", "agglomerative", "kmeans", "spectral"],
+        min_length=1,
+    )
+    seeds: list[int] = Field([0], min_length=1)
+    projection: Literal["pca", "tsne", "umap"] = "tsne"
+    listen: str | None = "auto"
+    corrections: str | list[str] | None = None  # saved by listening pages; a relative path starts at the project
+
+    @field_validator("join")
+    @classmethod
+    def _joins(cls, join: dict[str, Any] | None) -> dict[str, Any] | None:
+        if join is not None and set(join) != {"by", "order"}:
+            raise ValueError("give {'by': [columns], 'order': column}, or None")
+        return join
+
+    @field_validator("corrections")
+    @classmethod
+    def _readable(cls, paths: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        for path in [paths] if isinstance(paths, str) else paths or []:
+            saved = Path(info.data.get("project", "..")) / path
+            if not saved.is_file():
+                raise ValueError(f"there is no {saved}")
+            try:
+                marks = files.read_json(saved)
+            except ValueError:
+                marks = None
+            if not isinstance(marks, dict) or marks.get("format") != "audioclust-corrections-1":
+                raise ValueError(f"{saved} was not saved by a listening page")
+        return paths
+
+    def identity(self) -> dict[str, Any]:
+        """Return the parameters that decide the result; corrections by what they say."""
+        paths = [self.corrections] if isinstance(self.corrections, str) else self.corrections or []
+        return super().identity() | {"corrections": [files.sha256(Path(self.project) / path) for path in paths]}
+
+
 class Results(Parameters):
     """09: the tables of everything that ran."""
 
@@ -141,7 +187,8 @@ class Results(Parameters):
 
 
 MODELS: dict[str, type[Parameters]] = {
-    model.notebook: model for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Results)
+    model.notebook: model
+    for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Speakers, Results)
 }
 
 

@@ -1,6 +1,7 @@
 """Speaker clusterers: HDBSCAN beside the hdbscan package, and partial sets at a size where nothing else fits.
 
-The vectors are synthetic speakers: random directions of 192 dimensions with isotropic noise as long as they are. ``rows(quick)`` gives one row per measurement, both sides from the same run.
+The vectors are synthetic speakers: random directions of 192 dimensions with isotropic noise as long as they are.
+``rows(quick)`` gives one row per measurement, both sides from the same run.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _partial_sets(quick: bool) -> dict[str, Any]:
 
 
 def speakers(n: int, d: int, seed: int, *, each: int = 50, noise: float = 1.0) -> np.ndarray:
-    """Unit vectors of n // each synthetic speakers, recording i by speaker i modulo their number."""
+    """Return unit vectors of n // each synthetic speakers, recording i by speaker i modulo their number."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((max(1, n // each), d))
     centres /= np.linalg.norm(centres, axis=1)[:, None]

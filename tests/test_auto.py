@@ -49,7 +49,7 @@ def test_high_cosines_and_uneven_noise(rng):
 
 
 def test_order_and_duplicates(rng):
-    X, truth = speakers([10] * 15, d=96, noise=1.3)
+    X, _ = speakers([10] * 15, d=96, noise=1.3)
     labels = make("auto").fit_predict(X)
     order = rng.permutation(len(X))
     np.testing.assert_array_equal(make("auto").fit_predict(X[order]), labels[order])
@@ -76,7 +76,9 @@ def test_two_covariance_model(rng):
     d, k, each = 3, 400, 10
     between = np.diag([4.0, 1.0, 0.0])
     labels = np.repeat(np.arange(k), each)
-    X = rng.multivariate_normal(np.zeros(d), between, k)[labels] + rng.multivariate_normal(np.zeros(d), np.eye(d), k * each)
+    X = rng.multivariate_normal(np.zeros(d), between, k)[labels] + rng.multivariate_normal(
+        np.zeros(d), np.eye(d), k * each
+    )
     model = two_covariance.fit(X, labels)
     np.testing.assert_allclose(np.sort(model.between)[::-1], [4, 1, 0], atol=0.4)
     np.testing.assert_allclose(model.transform.T @ model.transform, np.eye(3), atol=0.1)

@@ -44,7 +44,9 @@ def test_no_cluster_is_suspiciously_large():
 
 
 def test_suspect_sizes():
-    assert _suspect_size([10] * 50 + [500]) == np.floor(4 * np.mean([10] * 50 + [500]))  # 5, 4, 3, 2 reached: the second
+    assert _suspect_size([10] * 50 + [500]) == np.floor(
+        4 * np.mean([10] * 50 + [500])
+    )  # 5, 4, 3, 2 reached: the second
     assert _suspect_size([10, 10, 10, 25]) == np.inf
     assert _suspect_size([10] * 4 + [40]) == np.floor(2 * 16)
     assert _suspect_size([]) == np.inf

@@ -35,7 +35,9 @@ def test_threshold_by_hand():
     angles = np.deg2rad([0, 30, 90, 120])
     X = np.column_stack([np.cos(angles), np.sin(angles)])
     fitted = Prototypes(false_accept_rate=0.0).fit(X, [4, 4, 9, 9])
-    np.testing.assert_allclose(fitted.centroids_, [[np.cos(np.pi / 12), np.sin(np.pi / 12)], [np.cos(7 * np.pi / 12), np.sin(7 * np.pi / 12)]])
+    np.testing.assert_allclose(
+        fitted.centroids_, [[np.cos(np.pi / 12), np.sin(np.pi / 12)], [np.cos(7 * np.pi / 12), np.sin(7 * np.pi / 12)]]
+    )
     np.testing.assert_allclose(fitted.threshold_, np.cos(np.deg2rad(75)))  # 30 degrees against the mean at 105
     assert fitted.miss_rate_ == 0
     assert fitted.predict([[3.0, 0.1], [0.0, 1.0], [-1.0, -1.0]]).tolist() == [4, 9, -1]
@@ -87,7 +89,7 @@ def test_saved_and_loaded(tmp_path):
         Prototypes.load(folder)
     (folder / "prototypes.json").write_text(json.dumps(settings))
     np.savez(folder / "prototypes.npz", sums=np.array([print], dtype=object), labels=[0], counts=[1])
-    with pytest.raises(ValueError, match="[Oo]bject arrays|allow_pickle"):
+    with pytest.raises(ValueError, match=r"[Oo]bject arrays|allow_pickle"):
         Prototypes.load(folder)
 
 

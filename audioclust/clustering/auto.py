@@ -5,8 +5,8 @@ belongs to a speaker.
 
 Method
 ------
-1. Vectors are scaled to unit length and centred; equal ones count once. The noise that is the same in every dimension is read off the
-   eigenvalues (:func:`audioclust.clustering.separation.noise_floor`).
+1. Vectors are scaled to unit length and centred; equal ones count once. The noise that is the same in every dimension
+   is read off the eigenvalues (:func:`audioclust.clustering.separation.noise_floor`).
 2. Ward's hierarchy is cut at 2, 4, 8, ... groups. From each cut the covariances within and between speakers are
    estimated, and recordings grouped anew as that model finds likely, which in turn gives a better model
    (:mod:`audioclust.clustering.two_covariance`). This undoes noise that makes single pairs of recordings uninformative:
@@ -133,13 +133,13 @@ def _grouping(Y: NDArray[np.float64], dimensions: int) -> tuple[float, NDArray[n
     k, worse = 2, 0
     while k <= max(2, n // 3) and worse < 2:
         cut = _cut(hierarchy, k)
-        groupings = [cut, _refined(Y, cut, _cut(hierarchy, min(n, max(UNITS, 3 * k))))]
+        groupings = [cut, _refined(Y, cut, _cut(hierarchy, min(n, max(UNITS, 2 * k))))]
         found = max((_level(Y, labels, floor, dimensions) for labels in groupings), key=lambda level: level[0])
         worse = worse + 1 if found[0] <= best[0] and best[0] >= CLEAR else 0
         if found[0] > best[0]:
             best = found
         k *= 2
-    units = _cut(hierarchy, min(n, max(UNITS, 3 * (int(best[1].max()) + 1))))
+    units = _cut(hierarchy, min(n, max(UNITS, 2 * (int(best[1].max()) + 1))))
     best = max(best, _level(Y, _refined(Y, best[1], units), floor, dimensions), key=lambda level: level[0])
     while best[0] < PERFECT:
         found = max(_seen_anew(Y, best[1], floor, dimensions), key=lambda level: level[0])

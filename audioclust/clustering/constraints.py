@@ -22,7 +22,6 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.utils.validation import validate_data
 
-
 __all__ = ["Constrained", "obey"]
 
 Pairs = Iterable[tuple[int, int]]
@@ -58,10 +57,10 @@ class Constrained(ClusterMixin, BaseEstimator):
         ValueError
             When constraints contradict each other or name rows that are not there.
         """
-        X = validate_data(self, X, dtype=np.float64)
-        _components(len(X), list(self.must_link), list(self.cannot_link))  # contradictions show before the work
-        self.clusterer_ = clone(self.clusterer).fit(X)
-        self.labels_ = obey(self.clusterer_.labels_, X, must_link=self.must_link, cannot_link=self.cannot_link)
+        vectors: NDArray[np.float64] = validate_data(self, X, dtype=np.float64)
+        _components(len(vectors), list(self.must_link), list(self.cannot_link))  # contradictions show before the work
+        self.clusterer_ = clone(self.clusterer).fit(vectors)
+        self.labels_ = obey(self.clusterer_.labels_, vectors, must_link=self.must_link, cannot_link=self.cannot_link)
         return self
 
 
@@ -92,16 +91,15 @@ def obey(labels: ArrayLike, X: ArrayLike, *, must_link: Pairs = (), cannot_link:
     labels = np.array(labels, dtype=np.intp)
     must, cannot = list(must_link), list(cannot_link)
     component = _components(len(labels), must, cannot)
-    X = np.asarray(X, dtype=np.float64)
-    X = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    vectors = np.asarray(X, dtype=np.float64)
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     free = int(labels.max(initial=-1)) + 1
     named = np.unique([row for pair in [*must, *cannot] for row in pair]).astype(np.intp)
     for row in named[labels[named] == -1]:
         labels[row] = free
         free += 1
     apart = [(component[i], component[j]) for i, j in cannot]
-    linked = np.unique(component[np.unique([row for pair in must for row in pair]).astype(np.intp)]) if must else []
-    for group in linked:
+    for group in np.unique(component[np.array(must, dtype=np.intp).ravel()]):
         rows = np.flatnonzero(component == group)
         values, counts = np.unique(labels[rows], return_counts=True)
         target = values[np.argmax(counts)]
@@ -117,7 +115,7 @@ def obey(labels: ArrayLike, X: ArrayLike, *, must_link: Pairs = (), cannot_link:
         present = set(component[rows].tolist())
         inner = [(a, b) for a, b in apart if a in present and b in present]
         if inner:
-            free = _part(labels, X, rows, component, inner, free)
+            free = _part(labels, vectors, rows, component, inner, free)
     return labels
 
 

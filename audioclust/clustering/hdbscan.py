@@ -45,8 +45,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         None takes `min_cluster_size`.
     metric : "euclidean" or "cosine"
         "cosine" scales every row to unit length and takes the chord between two rows, ``sqrt(2 - 2 cos)``: the same
-        neighbours, the same tree and the same merges as with ``1 - cos``; densities, and so `cluster_selection_epsilon`,
-        are in units of the chord.
+        neighbours, the same tree and the same merges as with ``1 - cos``; densities, and so
+        `cluster_selection_epsilon`, are in units of the chord.
     cluster_selection_method : "eom" or "leaf"
         Excess of mass [1]_, or the finest clusters of the tree.
     cluster_selection_epsilon : float >= 0
@@ -129,13 +129,12 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
             When `X` or a parameter cannot be used; with the cosine metric, when a row is zero.
         """
         self._check()
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self._fit(X)
+        self._fit(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         degenerate.warn(degenerate.check(self.labels_), type(self).__name__)
         return self
 
     def fit_quietly(self, X: NDArray[np.floating]) -> NDArray[np.intp]:
-        """Return the labels of checked rows, without a warning where they are degenerate: for use in a larger method."""
+        """Return the labels of checked rows without a warning where they are degenerate, for use in a larger method."""
         self._check()
         return self._fit(X).labels_
 
@@ -176,8 +175,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When a change needs another tree. ``min_samples=None`` follows `min_cluster_size`: give `min_samples` a number
-            before a sweep over sizes.
+            When a change needs another tree. ``min_samples=None`` follows `min_cluster_size`: give `min_samples` a
+            number before a sweep over sizes.
         """
         check_is_fitted(self)
         free = {"min_cluster_size", "cluster_selection_method", "cluster_selection_epsilon", "allow_single_cluster"}
@@ -188,8 +187,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         n = len(self.labels_)
         if min(other._min_samples(), n - 1) != self.min_samples_:
             raise ValueError(
-                f"min_cluster_size={other.min_cluster_size} with min_samples=None needs another tree (this one was made "
-                f"with {self.min_samples_}): set min_samples to a number"
+                f"min_cluster_size={other.min_cluster_size} with min_samples=None needs another tree than this one, "
+                f"made with {self.min_samples_}: set min_samples to a number"
             )
         place = np.empty(n, dtype=np.intp)
         place[self._order] = np.arange(n)
@@ -237,7 +236,7 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         check_choice("ties", self.ties, ("rows", "canonical"))
 
 
-def unit_rows(X: NDArray[np.floating], *, zero: str = "raise") -> NDArray[np.floating]:
+def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
     """Scale every row to length 1.
 
     Parameters

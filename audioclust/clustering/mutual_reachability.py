@@ -31,13 +31,18 @@ Higham: Accuracy and stability of numerical algorithms (2002), section 3.1 (the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
 __all__ = ["core_distances", "spanning_tree"]
+
+Array = NDArray[Any]  # of one type for each place, as numba finds it
+Number = float | np.floating[Any]
 
 DENSE_ROWS = 24_000  # the largest matrix held at once: 24 000^2 single-precision numbers are 2.3 GB
 STRIP = 1 << 27  # numbers in one strip of the matrix when it is not held as a whole: 0.5 GB
@@ -46,7 +51,7 @@ CHUNK = 512  # columns whose minimum is kept by Prim's algorithm
 
 
 def spanning_tree(
-    X: NDArray[np.floating], min_samples: int, *, dense_rows: int = DENSE_ROWS
+    X: Array, min_samples: int, *, dense_rows: int = DENSE_ROWS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the minimum spanning tree of the mutual reachability graph, and the core distances.
 
@@ -73,13 +78,13 @@ def spanning_tree(
     if n <= dense_rows:
         squared = left @ right.T
         core = _core(X, squared, np.arange(n), k, error / scale**2, scale)
-        blocks = [(np.arange(n), squared)]
+        blocks: Iterable[tuple[Array, Array]] = [(np.arange(n), squared)]
     else:
         core = core_distances(X, min_samples)
         size = -(-n // -(-2 * n // dense_rows))
         parts = [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
-        pairs = (np.concatenate(pair) for pair in combinations(parts, 2))
-        blocks = ((rows, left[rows] @ right[rows].T) for rows in pairs)
+        both = (np.concatenate(pair) for pair in combinations(parts, 2))
+        blocks = ((rows, left[rows] @ right[rows].T) for rows in both)
     reach = ((core * scale) ** 2).astype(np.float32)
     kept = []
     for rows, squared in blocks:
@@ -95,7 +100,7 @@ def spanning_tree(
     return _prim_sparse(X, core, pairs), core
 
 
-def core_distances(X: NDArray[np.floating], min_samples: int) -> NDArray[np.float64]:
+def core_distances(X: Array, min_samples: int) -> NDArray[np.float64]:
     """Return each row's distance to its `min_samples`-th nearest other row, exact, without holding n^2 numbers."""
     X = np.ascontiguousarray(X, dtype=np.float64)
     n = len(X)
@@ -140,7 +145,7 @@ def _core(
 
 
 @njit(cache=True, inline="always")
-def _distance(X, i, j):
+def _distance(X: Array, i: int, j: int) -> float:
     total = 0.0
     for c in range(X.shape[1]):
         difference = X[i, c] - X[j, c]
@@ -149,7 +154,7 @@ def _distance(X, i, j):
 
 
 @njit(cache=True, inline="always")
-def _insert(values, value):
+def _insert(values: Array, value: float) -> None:
     """Put `value` into the ascending `values`, dropping the last."""
     place = len(values) - 1
     while place > 0 and values[place - 1] > value:
@@ -159,7 +164,7 @@ def _insert(values, value):
 
 
 @njit(cache=True, parallel=True)
-def _core_rows(X, squared, rows, k, margin):
+def _core_rows(X: Array, squared: Array, rows: Array, k: int, margin: Number) -> Array:
     """Distance to the k-th neighbour of `rows`, given the approximate squared distances to every row."""
     n = squared.shape[1]
     width = min(k + 1 + MARGIN, n)
@@ -194,13 +199,13 @@ def _core_rows(X, squared, rows, k, margin):
 
 
 @njit(cache=True, inline="always")
-def _insert_if(values, value):
+def _insert_if(values: Array, value: float) -> None:
     if value < values[len(values) - 1]:
         _insert(values, value)
 
 
 @njit(cache=True, fastmath={"nnan", "nsz"})
-def _relax(row, reach, own, distance, start, stop):
+def _relax(row: Array, reach: Array, own: Number, distance: Array, start: int, stop: int) -> Number:
     """Lower the distances to the tree by those to its newest row; return the least in the chunk."""
     least = np.float32(np.inf)
     for j in range(start, stop):
@@ -212,7 +217,7 @@ def _relax(row, reach, own, distance, start, stop):
 
 
 @njit(cache=True)
-def _prim_dense(squared, reach):
+def _prim_dense(squared: Array, reach: Array) -> tuple[Array, Array]:
     """Order in which Prim's algorithm visits the rows, and the weight at which each joined."""
     n = len(squared)
     chunks = (n + CHUNK - 1) // CHUNK
@@ -232,7 +237,7 @@ def _prim_dense(squared, reach):
         if step == n - 1:
             break
         row = squared[current]
-        best = np.float32(np.inf)
+        best: Number = np.float32(np.inf)
         where = -1
         for chunk in range(chunks):
             start = chunk * CHUNK
@@ -250,7 +255,9 @@ def _prim_dense(squared, reach):
 
 
 @njit(cache=True, parallel=True)
-def _scan(squared, reach, order, weights, margin, found, counts):
+def _scan(
+    squared: Array, reach: Array, order: Array, weights: Array, margin: Number, found: Array, counts: Array
+) -> None:
     """Write, for each place in the order, the later places whose edge weighs no more than the path, plus margin."""
     n = len(order)
     width = found.shape[1]
@@ -303,7 +310,7 @@ def _near_edges(
 
 
 @njit(cache=True, parallel=True)
-def _weights(X, core, pairs):
+def _weights(X: Array, core: Array, pairs: Array) -> Array:
     weights = np.empty(len(pairs))
     for e in prange(len(pairs)):
         i, j = pairs[e, 0], pairs[e, 1]
@@ -311,9 +318,7 @@ def _weights(X, core, pairs):
     return weights
 
 
-def _prim_sparse(
-    X: NDArray[np.float64], core: NDArray[np.float64], pairs: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _prim_sparse(X: NDArray[np.float64], core: NDArray[np.float64], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Prim's algorithm in double precision on a list of edges that holds a spanning tree."""
     weights = _weights(X, core, pairs)
     ends = np.concatenate([pairs[:, 0], pairs[:, 1]])
@@ -324,7 +329,7 @@ def _prim_sparse(
 
 
 @njit(cache=True)
-def _prim_heap(starts, others, weights):
+def _prim_heap(starts: Array, others: Array, weights: Array) -> Array:
     n = len(starts) - 1
     heap_weight = np.empty(len(others) + 1)
     heap_row = np.empty(len(others) + 1, np.int64)
@@ -386,7 +391,7 @@ def _prim_heap(starts, others, weights):
 
 
 @njit(cache=True)
-def _prim_plain(X, core):
+def _prim_plain(X: Array, core: Array) -> Array:
     """Prim's algorithm in double precision on every edge: for data that is almost all ties."""
     n = len(X)
     distance = np.full(n, np.inf)

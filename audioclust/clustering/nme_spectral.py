@@ -3,9 +3,9 @@
 Arrays: ``X`` (n, d), one vector per recording; ``labels_`` (n,), every recording belongs to a cluster.
 
 For a neighbour count p the graph joins each recording to the p with the highest cosine. The eigenvalues of its
-normalised Laplacian (normalised, so that clusters of unequal size weigh alike) are near 0 once per cluster, and the gap after them is wide when the clusters are clear. Of all p the one is
-taken for which p, relative to the size of the recordings, is least per unit of gap; the place of the gap is the number
-of clusters.
+normalised Laplacian (normalised, so that clusters of unequal size weigh alike) are near 0 once per cluster, and the gap
+after them is wide when the clusters are clear. Of all p the one is taken for which p, relative to the number of
+recordings, is least per unit of gap; the place of the gap is the number of clusters.
 
 References
 ----------
@@ -114,9 +114,7 @@ class NMESpectral(OrderedClusterer):
             raise ValueError(f"max_neighbors={self.max_neighbors!r}: give a share above 0, up to 1")
 
 
-def _spectrum(
-    neighbours: NDArray[np.intp], k_max: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+def _spectrum(neighbours: NDArray[np.intp], k_max: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Lowest k_max + 1 eigenvalues of the Laplacian of a neighbour graph, their vectors, and the largest eigenvalue."""
     n = len(neighbours)
     graph = np.zeros((n, n))

@@ -26,7 +26,7 @@ as "Speaker Recognition in the Wild", arXiv 2205.02475 (2022).
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -132,9 +132,7 @@ class PartialSets(OrderedClusterer):
         labels = finder.fit_quietly(X[rows])
         return [rows[labels == number] for number in range(labels.max() + 1)], rows[labels == -1]
 
-    def _calibrate(
-        self, X: NDArray[np.float64], found: list[list[Rows]], random_state: np.random.RandomState
-    ) -> None:
+    def _calibrate(self, X: NDArray[np.float64], found: list[list[Rows]], random_state: np.random.RandomState) -> None:
         """Set the three thresholds: those given, and "auto" ones from the scores of the partial clusters."""
         agree, disagree, own, other = [], [], [], []
         for clusters in found:
@@ -225,9 +223,9 @@ class PartialSets(OrderedClusterer):
                 raise ValueError(f"{name}={value!r}: give a whole number of at least {least}")
         for name in ("merge_start", "merge_end", "noise_similarity"):
             value = getattr(self, name)
-            if value != "auto" and not (isinstance(value, Real) and -1 <= value <= 1):
+            if value != "auto" and not (isinstance(value, (int, float, np.floating)) and -1 <= value <= 1):
                 raise ValueError(f"{name}={value!r}: give a cosine from -1 to 1, or 'auto'")
-        if "auto" not in (self.merge_start, self.merge_end) and self.merge_start < self.merge_end:
+        if "auto" not in (self.merge_start, self.merge_end) and float(self.merge_start) < float(self.merge_end):
             raise ValueError(f"merge_start={self.merge_start!r} lies below merge_end={self.merge_end!r}: merging falls")
 
 

@@ -74,30 +74,33 @@ class Prototypes(BaseEstimator):
             When nothing but noise is given, a vector is zero or not finite, or the threshold cannot be calibrated.
         """
         if not 0 <= self.false_accept_rate < 1:
-            raise ValueError(f"false_accept_rate={self.false_accept_rate!r}: give a share from 0 up to, not including, 1")
+            raise ValueError(
+                f"false_accept_rate={self.false_accept_rate!r}: give a share from 0 up to, not including, 1"
+            )
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise ValueError(f"threshold={self.threshold!r}: give a cosine from -1 to 1")
-        X = unit_rows(check_array(X, dtype=np.float64))
+        vectors = unit_rows(check_array(X, dtype=np.float64))
         labels = np.asarray(labels)
-        if labels.shape != (len(X),):
-            raise ValueError(f"labels has shape {labels.shape}, X has {len(X)} rows")
+        if labels.shape != (len(vectors),):
+            raise ValueError(f"labels has shape {labels.shape}, X has {len(vectors)} rows")
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels are {labels.dtype}: give whole numbers, and names through name()")
         known = labels != UNKNOWN
         if not known.any():
             raise ValueError("labels: every recording is noise, there is nobody to recognise")
-        X, labels = X[known], labels[known]
-        self.n_features_in_ = X.shape[1]
+        vectors = vectors[known]
+        labels = labels[known]
+        self.n_features_in_ = vectors.shape[1]
         self.labels_, place = np.unique(labels, return_inverse=True)
-        self._sums = np.zeros((len(self.labels_), X.shape[1]))
-        np.add.at(self._sums, place, X)
+        self._sums = np.zeros((len(self.labels_), vectors.shape[1]))
+        np.add.at(self._sums, place, vectors)
         self.counts_ = np.bincount(place)
         self.names_: dict[int, str] = {}
-        cosines = X @ self.centroids_.T
-        rows = np.arange(len(X))
-        without = self._sums[place] - X
+        cosines = vectors @ self.centroids_.T
+        rows = np.arange(len(vectors))
+        without = self._sums[place] - vectors
         lengths = np.linalg.norm(without, axis=1)
-        own = np.where(lengths > 1e-9, np.einsum("ij,ij->i", X, without) / np.maximum(lengths, 1e-12), np.nan)
+        own = np.where(lengths > 1e-9, np.einsum("ij,ij->i", vectors, without) / np.maximum(lengths, 1e-12), np.nan)
         if self.threshold is not None:
             self.threshold_ = float(self.threshold)
         elif len(self.labels_) == 1:
@@ -222,4 +225,3 @@ class Prototypes(BaseEstimator):
         loaded.miss_rate_ = float("nan") if settings["miss_rate_"] is None else settings["miss_rate_"]
         loaded.names_ = {int(label): name for label, name in settings["names"].items()}
         return loaded
-

@@ -13,7 +13,8 @@ groups. But it adds a constant. :func:`noise_floor` reads it off the bulk of the
 :func:`best_level` subtracts it: with ``a`` the mean distance to a recording's own group and ``b`` to the nearest other
 one, both without the floor, a recording separates by ``(b - a) / (max(a, b) + u)``. ``u`` is the uncertainty of a
 distance under that noise, so nothing separates when noise is all there is. The mean over the recordings is 1 for
-perfectly separate groups. It falls when one speaker is split (b becomes as small as a) and when two are joined (a grows).
+perfectly separate groups. It falls when one speaker is split (b becomes as small as a) and when two are joined (a
+grows).
 
 References
 ----------
@@ -24,11 +25,15 @@ Gavish, Donoho: The optimal hard threshold for singular values is 4/sqrt(3) (201
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["best_level", "group_separation", "noise_floor"]
+
+Array = NDArray[Any]  # of one type for each place, as numba finds it
 
 
 def noise_floor(X: NDArray[np.float64], dimensions: int) -> float:
@@ -109,7 +114,7 @@ def best_level(
 def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int) -> float:
     """Return how well the groups keep apart, every group counted alike; groups of one recording do not count.
 
-    A few far recordings make the rest look like a group, seen from the rest; they are none themselves, which this shows.
+    A few far recordings make the rest look like a group, seen from the rest; they are none themselves: this shows it.
     The parameters are those of :func:`best_level`.
     """
     sizes = np.bincount(labels).astype(np.float64)
@@ -130,7 +135,7 @@ def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: fl
 
 
 @njit(cache=True)
-def _nearest(row, alive, sizes, own):
+def _nearest(row: Array, alive: Array, sizes: Array, own: int) -> int:
     """Nearest other group of more than one recording."""
     place = -1
     least = np.inf
@@ -142,7 +147,9 @@ def _nearest(row, alive, sizes, own):
 
 
 @njit(cache=True)
-def _mean_separation(to_groups, labels, sizes, near, constant, uncertainty):
+def _mean_separation(
+    to_groups: Array, labels: Array, sizes: Array, near: Array, constant: float, uncertainty: float
+) -> float:
     total = 0.0
     n = len(labels)
     for i in range(n):
@@ -158,7 +165,9 @@ def _mean_separation(to_groups, labels, sizes, near, constant, uncertainty):
 
 
 @njit(cache=True)
-def _levels(to_groups, between, labels, sizes, constant, uncertainty):
+def _levels(
+    to_groups: Array, between: Array, labels: Array, sizes: Array, constant: float, uncertainty: float
+) -> tuple[Array, Array, Array]:
     n, k = to_groups.shape
     alive = np.ones(k, np.bool_)
     near = np.empty(n, np.int64)

@@ -19,7 +19,7 @@ Searle, Casella, McCulloch: Variance components (1992): the moment estimate of B
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -28,6 +28,8 @@ from scipy.linalg import eigh
 from scipy.special import gammaln
 
 __all__ = ["TwoCovariance", "agglomerate", "fit", "reassign", "shrunk", "statistics"]
+
+Array = NDArray[Any]  # of one type for each place, as numba finds it
 
 
 class TwoCovariance(NamedTuple):
@@ -57,7 +59,7 @@ def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
         values, vectors = np.linalg.eigh(within)
         return TwoCovariance(vectors / np.sqrt(values), np.zeros(d))
     spread = (means * sizes[:, None]).T @ means
-    between = (spread - (k - 1) * within) / ((n - (sizes**2).sum() / n))
+    between = (spread - (k - 1) * within) / (n - (sizes**2).sum() / n)
     ratios, transform = eigh(between, within)
     return TwoCovariance(transform, np.maximum(ratios, 0.0))
 
@@ -79,7 +81,9 @@ def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 
         scores = np.log(sizes) - 0.5 * (np.log(variance) + means**2 / variance).sum(axis=1)
         scores = scores + Y @ (means / variance).T - 0.5 * (Y**2) @ (1 / variance).T
         means, variance = _posterior(sizes[labels] - 1, sums[labels] - Y, between)
-        own = np.log(np.maximum(sizes[labels] - 1, 0.5)) - 0.5 * (np.log(variance) + (Y - means) ** 2 / variance).sum(axis=1)
+        own = np.log(np.maximum(sizes[labels] - 1, 0.5)) - 0.5 * (np.log(variance) + (Y - means) ** 2 / variance).sum(
+            axis=1
+        )
         scores[np.arange(len(Y)), labels] = own
         moved = np.unique(scores.argmax(axis=1), return_inverse=True)[1]
         if np.array_equal(moved, labels):
@@ -96,9 +100,7 @@ def _posterior(
     return sums * spread, 1 + spread
 
 
-def agglomerate(
-    model: TwoCovariance, sizes: NDArray[np.float64], sums: NDArray[np.float64]
-) -> NDArray[np.intp]:
+def agglomerate(model: TwoCovariance, sizes: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.intp]:
     """Merge groups greedily while a merge makes the grouping more likely.
 
     Parameters
@@ -123,13 +125,14 @@ def agglomerate(
 
 
 def statistics(X: NDArray[np.float64], labels: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the size of each group [shape=(k,)] and the sum of its vectors [shape=(k, d)]."""
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
     return np.bincount(labels).astype(np.float64), np.add.reduceat(X[order], starts, axis=0)
 
 
 def _gain(sizes: NDArray[np.float64], sums: NDArray[np.float64], between: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What sharing an unknown mean adds to the log-likelihood of each group's rows."""
+    """Return what sharing an unknown mean adds to the log-likelihood of each group's rows."""
     growth = 1 + sizes[:, None] * between
     return 0.5 * (sums**2 * (between / growth) - np.log(growth)).sum(axis=1)
 
@@ -148,7 +151,9 @@ def shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]
 
 
 @njit(cache=True)
-def _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, out):
+def _merge_scores(
+    i: int, sizes: Array, sums: Array, gains: Array, alive: Array, between: Array, log_gamma: Array, out: Array
+) -> None:
     d = len(between)
     for j in range(len(sizes)):
         if not alive[j] or j == i:
@@ -165,11 +170,10 @@ def _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, out):
 
 
 @njit(cache=True)
-def _merge(sizes, sums, between, log_gamma):
+def _merge(sizes: Array, sums: Array, between: Array, log_gamma: Array) -> Array:
     m, d = sums.shape
     total = sizes.sum()
     halves = np.zeros(total + 1)  # half the log-determinant that a group of that size costs
-    needed = np.zeros(total + 1, np.bool_)
     owner = np.arange(m)
     alive = np.ones(m, np.bool_)
     gains = np.empty(m)
@@ -197,7 +201,7 @@ def _merge(sizes, sums, between, log_gamma):
                 best[i] = scores[i, j]
                 mate[i] = j
     for _ in range(m - 1):
-        i = np.argmax(best)
+        i = int(np.argmax(best))
         if not best[i] > 0:
             break
         j = mate[i]

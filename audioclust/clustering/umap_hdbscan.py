@@ -1,8 +1,8 @@
 """UMAP, then HDBSCAN: density clustering in a few dimensions that keep neighbours together.
 
 In hundreds of noisy dimensions all distances are alike and density means little; a neighbour graph still tells who
-belongs to whom. UMAP lays that graph out in a few dimensions, where density is meaningful again. What it costs: distances
-there are not distances of the vectors any more, and gaps may be made up.
+belongs to whom. UMAP lays that graph out in a few dimensions, where density is meaningful again. What it costs:
+distances there are not distances of the vectors any more, and gaps may be made up.
 
 References
 ----------

@@ -38,12 +38,13 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
     Returns
     -------
     DataFrame
-        One row per cluster, kind and recording, clusters in rising order, noise last. Columns: `cluster`; `size`; `kind`
-        (``medoid``: most similar to its cluster's mean; ``border``: nearest to another cluster compared with its own;
-        ``outlier``: least similar to its cluster's mean; ``low silhouette``: below 0, nearer to another cluster; ``noise``:
-        nearest to a cluster); `row`, its place in X; `similarity` to the own cluster's mean; `nearest`, the nearest
-        other cluster, -1 where there is none; `nearest_similarity` to that one's mean; `silhouette`. In small clusters one recording may be of
-        several kinds.
+        One row per cluster, kind and recording, clusters in rising order, noise last. Columns: `cluster`; `size`;
+        `kind`; `row`, its place in X; `similarity` to the own cluster's mean; `nearest`, the nearest other cluster, -1
+        where there is none; `nearest_similarity` to that one's mean; `silhouette`.
+
+        Kinds: ``medoid``, most similar to its cluster's mean; ``border``, nearest to another cluster compared with its
+        own; ``outlier``, least similar to its cluster's mean; ``low silhouette``, below 0, nearer to another cluster;
+        ``noise``, nearest to a cluster. In small clusters one recording may be of several kinds.
 
     Raises
     ------

@@ -47,7 +47,12 @@ class Stability(NamedTuple):
 
 
 def stability(
-    X: ArrayLike, estimator: Any, *, labels: ArrayLike | None = None, share: float = 0.8, rounds: int = 10,
+    X: ArrayLike,
+    estimator: Any,
+    *,
+    labels: ArrayLike | None = None,
+    share: float = 0.8,
+    rounds: int = 10,
     random_state: Any = 0,
 ) -> Stability:
     """Cluster random parts of the recordings and compare each with the clustering of all.
@@ -74,27 +79,28 @@ def stability(
         raise ValueError(f"share={share!r}: give a share above 0 and below 1")
     if rounds < 1:
         raise ValueError(f"rounds={rounds!r}: give a whole number of at least 1")
-    X = check_array(X)
-    size = max(2, round(share * len(X)))
-    if size >= len(X):
-        raise ValueError(f"share={share!r} of {len(X)} recordings leaves none out")
+    vectors: NDArray[np.floating] = check_array(X)
+    n = len(vectors)
+    size = max(2, round(share * n))
+    if size >= n:
+        raise ValueError(f"share={share!r} of {n} recordings leaves none out")
     generator = check_random_state(random_state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateClusteringWarning)
-        whole = np.asarray(clone(estimator).fit(X).labels_ if labels is None else labels)
-        if whole.shape != (len(X),):
-            raise ValueError(f"labels has shape {whole.shape}, X has {len(X)} rows")
+        whole = np.asarray(clone(estimator).fit(vectors).labels_ if labels is None else labels)
+        if whole.shape != (n,):
+            raise ValueError(f"labels has shape {whole.shape}, X has {n} rows")
         scores, found = [], []
-        kept, drawn = np.zeros(len(X)), np.zeros(len(X))
+        kept, drawn = np.zeros(n), np.zeros(n)
         for _ in range(rounds):
-            rows = np.sort(generator.choice(len(X), size, replace=False))
-            part = np.asarray(clone(estimator).fit(X[rows]).labels_)
+            rows = np.sort(generator.choice(n, size, replace=False))
+            part = np.asarray(clone(estimator).fit(vectors[rows]).labels_)
             scores.append(adjusted_rand_score(_alone(whole[rows]), _alone(part)))
             found.append(len(np.unique(part[part != -1])))
             kept[rows] += _company(_alone(whole[rows]), _alone(part)) > 0.5
             drawn[rows] += 1
     drawn[whole == -1] = 0
-    recordings = np.divide(kept, drawn, out=np.full(len(X), np.nan), where=drawn > 0)
+    recordings = np.divide(kept, drawn, out=np.full(n, np.nan), where=drawn > 0)
     return Stability(float(np.mean(scores)), float(np.std(scores)), np.array(scores), np.array(found), recordings)
 
 
@@ -110,6 +116,6 @@ def _company(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.float
     """Jaccard index of each recording's two companies."""
     first, second = np.unique(one, return_inverse=True)[1], np.unique(other, return_inverse=True)[1]
     pair = first * (second.max() + 1) + second
-    values, place, both = np.unique(pair, return_inverse=True, return_counts=True)
+    _, place, both = np.unique(pair, return_inverse=True, return_counts=True)
     shared = both[place]
     return shared / (np.bincount(first)[first] + np.bincount(second)[second] - shared)

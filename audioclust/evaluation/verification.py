@@ -106,21 +106,22 @@ def score_distributions(X: ArrayLike, labels: ArrayLike) -> ScoreDistributions:
     ValueError
         As :func:`equal_error_rate`.
     """
-    X = unit_rows(check_array(X, dtype=np.float64))
+    vectors = unit_rows(check_array(X, dtype=np.float64))
     labels = np.asarray(labels)
-    if labels.shape != (len(X),):
-        raise ValueError(f"labels has shape {labels.shape}, X has {len(X)} rows")
+    if labels.shape != (len(vectors),):
+        raise ValueError(f"labels has shape {labels.shape}, X has {len(vectors)} rows")
     if np.issubdtype(labels.dtype, np.number):
-        X, labels = X[labels != -1], labels[labels != -1]
+        vectors = vectors[labels != -1]
+        labels = labels[labels != -1]
     who = np.unique(labels, return_inverse=True)[1]
     counts = np.zeros((2, BINS), dtype=np.int64)
-    for scores, same in _trials(X, who):
+    for scores, same in _trials(vectors, who):
         bins = _bins(scores)
         everything = np.bincount(bins, minlength=BINS)
         counts[1] += np.bincount(bins[same], minlength=BINS)
         counts[0] += everything - np.bincount(bins[same], minlength=BINS)
     different, same_counts = counts
-    rate, threshold = _crossing(X, who, same_counts, different)
+    rate, threshold = _crossing(vectors, who, same_counts, different)
     below = np.cumsum(different) - different
     pairs = float(same_counts.sum()) * float(different.sum())
     auc = float((same_counts * (below + different / 2.0)).sum() / pairs) if pairs else float("nan")
@@ -160,7 +161,10 @@ def cluster_uniqueness(labels: ArrayLike, truth: ArrayLike) -> float:
     known = labels != -1
     if not known.any():
         return float("nan")
-    clusters, speakers = np.unique(labels[known], return_inverse=True)[1], np.unique(truth[known], return_inverse=True)[1]
+    clusters, speakers = (
+        np.unique(labels[known], return_inverse=True)[1],
+        np.unique(truth[known], return_inverse=True)[1],
+    )
     table = np.zeros((clusters.max() + 1, speakers.max() + 1), dtype=np.int64)
     np.add.at(table, (clusters, speakers), 1)
     owners = np.bincount(table.argmax(axis=1), minlength=table.shape[1])
