@@ -43,7 +43,7 @@ class DownloadError(OSError):
 
 def fetch(
     name: str,
-    project: Project,
+    project: Project | str | Path,
     *,
     offline: bool | None = None,
     jobs: parallel.Jobs = 1,
@@ -58,7 +58,7 @@ def fetch(
     ----------
     name : str
         A name in :func:`audioclust.datasets.catalogue`.
-    project : Project
+    project : Project or path
         Where to.
     offline : bool, optional
         Never use the network. Default: whether the environment variable ``AUDIOCLUST_OFFLINE`` is set (and not 0).
@@ -83,6 +83,7 @@ def fetch(
     """
     dataset = module(name)
     name = dataset.__name__.rpartition(".")[2]
+    project = project if isinstance(project, Project) else Project(project)
     folder = project.dataset(name)
     if project.recordings(name) != folder:
         raise ValueError(f"dataset={name!r}: stands for {project.recordings(name)}; scan that folder instead")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,12 +22,12 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def collect(project: Project) -> pd.DataFrame:
+def collect(project: Project | str | Path) -> pd.DataFrame:
     """Read every run of the project.
 
     Parameters
     ----------
-    project : Project
+    project : Project or path
 
     Returns
     -------
@@ -34,6 +35,7 @@ def collect(project: Project) -> pd.DataFrame:
         One row per clustering and label column: `COLUMNS`, every score under its name, and ``nuisance_COLUMN``. A run
         that failed as a whole is one row with its ``error``. Runs that cluster nothing have no row.
     """
+    project = project if isinstance(project, Project) else Project(project)
     tables = []
     for path in sorted(project.results.glob("*/*/run.json")):
         try:
