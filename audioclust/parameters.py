@@ -127,7 +127,8 @@ class Autoencoder(_Clustering):
     notebook: ClassVar[str] = "05_autoencoder_dcec"
     named: ClassVar[tuple[str, ...]] = ("feature", "latent_size")
     feature: Feature = "mel"
-    latent_size: int = Field(10, ge=1)
+    latent_size: int = Field(128, ge=1)
+    params: dict[str, dict[str, Any]] = {"autoencoder": {"scale": "pixel"}}
     epochs: int = Field(200, ge=1)
     batch_size: int = Field(64, ge=1)
     algorithms: list[str] = Field(["ae_kmeans", "ae_agglomerative", "ae_n2d", "dcec"], min_length=1)

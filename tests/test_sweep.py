@@ -113,7 +113,7 @@ def test_a_bad_parameter_stops_before_anything_runs(home):
 
 
 def test_shipped_sweeps_are_valid():
-    for name in ("thesis", "demo"):
+    for name in ("thesis", "demo", "speakers"):
         plan = runs.Sweep.read(name)
         assert plan.tasks(plan.datasets[0], plan.compare)
 

@@ -11,10 +11,10 @@ Independent noise of variance s in each of d dimensions adds 2 d s to the square
 whoever speaks: in hundreds of dimensions it hides every difference, and an ordinary silhouette says that there are no
 groups. But it adds a constant. :func:`noise_floor` reads it off the bulk of the eigenvalues (Marchenko-Pastur), and
 :func:`best_level` subtracts it: with ``a`` the mean distance to a recording's own group and ``b`` to the nearest other
-one, both without the floor (and a not below 0), a recording separates by ``(b - a) / (max(a, b) + u)``. ``u`` is the uncertainty of a
-distance under that noise, so nothing separates when noise is all there is. The mean over the recordings is 1 for
-perfectly separate groups. It falls when one speaker is split (b becomes as small as a) and when two are joined (a
-grows).
+one, both without the floor, a recording separates by ``(b - a) / (max(a, b, 0) + u)``, at most by 1. ``u`` is the
+uncertainty of a distance under that noise, so nothing separates when noise is all there is. The mean over the
+recordings is 1 for perfectly separate groups. It falls when one speaker is split (b becomes as small as a) and when two
+are joined (a grows).
 
 References
 ----------
@@ -104,11 +104,13 @@ def best_level(
     between = spreads[:, None] + spreads - 2 * means @ means.T
     uncertainty = 2 * np.sqrt(2 / dimensions) * floor
     separations, kept, gone = _levels(to_groups, between, labels.copy(), sizes, 2 * floor, uncertainty)
-    best = int(np.argmax(separations[::-1]))  # of equal levels the one with the fewest groups
+    best = int(
+        np.argmax(separations)
+    )  # of levels that all reach 1 the finest: splitting a speaker costs, so it is none
     owner = np.arange(len(sizes))
-    for step in range(len(separations) - 1 - best):
+    for step in range(best):
         owner[owner == gone[step]] = kept[step]
-    return float(separations[::-1][best]), np.unique(owner[labels], return_inverse=True)[1]
+    return float(separations[best]), np.unique(owner[labels], return_inverse=True)[1]
 
 
 def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int) -> float:
@@ -125,12 +127,12 @@ def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: fl
     spreads = np.bincount(labels, weights=squares) / sizes
     distances = squares[:, None] + spreads - 2 * X @ means.T
     rows = np.arange(len(X))
-    a = np.maximum(distances[rows, labels] * sizes[labels] / np.maximum(sizes[labels] - 1, 1) - 2 * floor, 0.0)
+    a = distances[rows, labels] * sizes[labels] / np.maximum(sizes[labels] - 1, 1) - 2 * floor
     distances[rows, labels] = np.inf
     distances[:, sizes < 2] = np.inf
     b = distances.min(axis=1) - 2 * floor
-    scale = np.maximum(a, b) + 2 * np.sqrt(2 / dimensions) * floor
-    each = np.maximum(np.divide(b - a, scale, out=np.zeros_like(a), where=scale > 0), -1)
+    scale = np.maximum(np.maximum(a, b), 0.0) + 2 * np.sqrt(2 / dimensions) * floor
+    each = np.clip(np.divide(b - a, scale, out=np.zeros_like(a), where=scale > 0), -1, 1)
     return float((np.bincount(labels, weights=each) / sizes)[sizes > 1].mean())
 
 
@@ -156,11 +158,11 @@ def _mean_separation(
         size = sizes[labels[i]]
         if size < 2 or near[i] < 0:
             continue
-        a = max(0.0, to_groups[i, labels[i]] * size / (size - 1) - constant)
+        a = to_groups[i, labels[i]] * size / (size - 1) - constant
         b = to_groups[i, near[i]] - constant
-        scale = max(a, b) + uncertainty
+        scale = max(max(a, b), 0.0) + uncertainty
         if scale > 0:
-            total += max(-1.0, (b - a) / scale)
+            total += min(1.0, max(-1.0, (b - a) / scale))
     return total / n
 
 

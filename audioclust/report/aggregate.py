@@ -76,21 +76,24 @@ def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
     table["order"] = range(len(table))
     table = table.sort_values(["failed", "order"], ascending=[False, True], kind="stable")
     table = table.drop_duplicates(["key", "seed_key"], keep="last").sort_values("order")
-    rows = []
-    for _, group in table.groupby("key", sort=False):
-        good = group[~group["failed"]]
-        row = {name: _plain(group[name].iloc[0]) for name in KEY}
-        row["n"] = len(good)
-        for name in numbers:
-            values = pd.to_numeric(good[name], errors="coerce")
-            row[name], row[f"{name}_std"] = values.mean(), values.std(ddof=1)
-        row["warnings"] = _distinct(text for texts in good["warnings"] for text in _texts(texts))
-        row["errors"] = _distinct(str(text) for text in group.loc[group["failed"], "error"])
-        rows.append(row)
-    columns = [*KEY, "n", *(part for name in numbers for part in (name, f"{name}_std")), "warnings", "errors"]
-    result = pd.DataFrame(rows, columns=columns)
-    floats = [name for name in columns if name not in (*KEY, "n", "warnings", "errors")]
-    return result.astype({**dict.fromkeys(floats, float), "n": int, "k": float})
+    good = table[~table["failed"]]
+    values = good[numbers].apply(pd.to_numeric, errors="coerce").groupby(good["key"], sort=False)
+    first = table.drop_duplicates("key").set_index("key")
+    result = pd.DataFrame({name: [_plain(value) for value in first[name]] for name in KEY}, index=first.index)
+    result["n"] = good.groupby("key").size().reindex(result.index, fill_value=0)
+    parts = [result, _interleaved(values.mean(), values.std(ddof=1)).reindex(result.index)]
+    texts = pd.DataFrame(index=result.index)
+    told = {key: _distinct(t for each in part for t in _texts(each)) for key, part in good.groupby("key")["warnings"]}
+    failed = {key: _distinct(map(str, part)) for key, part in table[table["failed"]].groupby("key")["error"]}
+    texts["warnings"] = [told.get(key, []) for key in result.index]
+    texts["errors"] = [failed.get(key, []) for key in result.index]
+    return pd.concat([*parts, texts], axis=1).reset_index(drop=True).astype({"n": int, "k": float})
+
+
+def _interleaved(means: pd.DataFrame, deviations: pd.DataFrame) -> pd.DataFrame:
+    """Put each score's deviation, named ``SCORE_std``, behind its mean."""
+    columns = {name: part[score] for score in means for name, part in ((score, means), (f"{score}_std", deviations))}
+    return pd.DataFrame(columns, index=means.index, dtype=float)
 
 
 def score_columns(table: pd.DataFrame) -> list[str]:
