@@ -1,0 +1,1 @@
+"""Speed, and the figures of papers, beside what a user would call instead."""

@@ -1,7 +1,8 @@
 """python -m benchmarks [NAME ...] [--quick]: speed beside the libraries a user would call instead.
 
-Each benchmark is a module here with ``run(quick) -> DataFrame``; both sides of a ratio are measured in one run. Full runs
-are kept in ``benchmarks/results/NAME.json`` with the machine and library versions; quick ones only show that they work.
+Each benchmark is a module here with ``run(quick) -> DataFrame``; both sides of a ratio are measured in one run. Full
+runs are kept in ``benchmarks/results/NAME.json`` with the machine and library versions; quick ones only show that they
+work.
 """
 
 from __future__ import annotations

@@ -271,7 +271,7 @@ def test_page_allows_its_own_script_only(runs):
 
 
 def test_noise_as_singletons_does_not_win():
-    row = {"dataset": "d", "label": "label", "feature": "mel", "vectors": "mean", "params": {}, "seed": 0, "error": None}
+    row = {"dataset": "d", "label": "label", "feature": "mel", "vectors": "mean", "params": {}, "seed": 0}
     runs = pd.DataFrame(
         [
             {**row, "algorithm": "kmeans", "nmi": 0.4, "acc": 0.5, "coverage": 1.0},

@@ -1,0 +1,23 @@
+"""The benchmarks keep working; how fast they are is not a test."""
+
+import pytest
+
+from benchmarks import __main__ as benchmarks
+
+
+def test_what_there_is():
+    assert benchmarks.names() == ["autoencoder", "features", "mnist", "speakers"]
+
+
+@pytest.mark.parametrize("name", ["features", "autoencoder"])
+def test_quick(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmarks, "HERE", tmp_path)
+    assert benchmarks.main([name, "--quick"]) == 0
+    assert "ratio" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_one_is_named(capsys):
+    with pytest.raises(SystemExit):
+        benchmarks.main(["nothing"])
+    assert "no benchmark nothing; there are autoencoder" in capsys.readouterr().err
