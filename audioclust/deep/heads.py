@@ -3,6 +3,10 @@
 N2D [1]_ learns the manifold of an autoencoder's embedding with UMAP, in as many dimensions as there are clusters, and
 fits a Gaussian mixture there. Both work on vectors (n, latent) and are told k.
 
+UMAP with min_dist 0 draws clusters as thin threads. A mixture gains likelihood without end by laying components along
+a thread, and so splits one cluster and joins two others; a floor under the variances takes that gain away. It is a
+share of the manifold's own mean variance, so that it means the same at any scale.
+
 References
 ----------
 .. [1] R. McConville, R. Santos-Rodriguez, R. Piechocki, I. Craddock: N2D: (Not Too) Deep Clustering via Clustering the
@@ -21,6 +25,8 @@ from sklearn.mixture import GaussianMixture
 __all__ = ["HEADS", "kmeans", "n2d"]
 
 HEADS = ("kmeans", "n2d")
+VARIANCE_FLOOR = 1e-3
+"""Added to the variances of the mixture, as a share of the manifold's mean variance."""
 
 
 def kmeans(Z: NDArray[np.float32], k: int, *, seed: int, n_init: int = 20) -> KMeans:
@@ -68,5 +74,7 @@ def n2d(
             init="spectral" if len(Z) > k + 2 else "random",
             random_state=seed % 2**32,
         ).fit_transform(Z)
-    mixture = GaussianMixture(k, n_init=n_init, random_state=seed % 2**32)
-    return mixture.fit_predict(manifold.astype(np.float64)).astype(np.intp), manifold.astype(np.float32)
+    places = manifold.astype(np.float64)
+    floor = VARIANCE_FLOOR * float(places.var(axis=0).mean()) or 1e-6
+    mixture = GaussianMixture(k, n_init=n_init, reg_covar=floor, random_state=seed % 2**32)
+    return mixture.fit_predict(places).astype(np.intp), manifold.astype(np.float32)

@@ -3,25 +3,10 @@
 Labels, where they exist, score; they never choose.
 """
 
-from importlib import import_module
-from typing import Any
-
 from audioclust.evaluation.metrics import evaluate
 from audioclust.evaluation.nuisance import nuisance
+from audioclust.evaluation.review import review
+from audioclust.evaluation.stability import stability
+from audioclust.evaluation.verification import equal_error_rate, score_distributions
 
 __all__ = ["equal_error_rate", "evaluate", "nuisance", "review", "score_distributions", "stability"]
-
-_LAZY = {
-    "equal_error_rate": "verification",
-    "review": "review",
-    "score_distributions": "verification",
-    "stability": "stability",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value

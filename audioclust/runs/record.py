@@ -181,7 +181,8 @@ class Run:
         scores = evaluation.evaluate(labels, truth, X)
         self._note(
             algorithm, params or {}, seed, label, k, feature=feature, vectors=vectors, extra=extra, seconds=seconds,
-            scores=scores, nuisance=evaluation.nuisance(labels, index, truth_column=label), warnings=named,
+            scores=scores, nuisance=evaluation.nuisance(labels, index, truth_column=label if label in index else None),
+            warnings=named,
         )  # fmt: skip
         rows = pd.DataFrame(
             {
