@@ -63,6 +63,8 @@ def run(quick: bool) -> pd.DataFrame:
         ours, reference = np.min(turns, axis=0)
         rows.append(row(f"{what}, workers start", first, loop_name, reference))
         rows.append(row(f"{what}, workers run", ours, loop_name, reference))
+        each = timed(lambda: loop(str(root), str(table), loaded_each))
+        rows.append(row(f"{what}, workers run", ours, "librosa loop, one load per feature, one core", each))
     return pd.DataFrame(rows)
 
 
@@ -100,10 +102,10 @@ def extract(root: str, table: str, store: str) -> None:
     features.extract(pd.read_parquet(table), root, store, jobs=WORKERS)
 
 
-def loop(root: str, table: str) -> None:
+def loop(root: str, table: str, call: Callable[[Path], object] | None = None) -> None:
     with threadpool_limits(1):
         for path in pd.read_parquet(table)["path"]:
-            loaded_once(Path(root) / path)
+            (call or loaded_once)(Path(root) / path)
 
 
 def alternating(sides: dict[str, Callable[[Path], object]], paths: list[Path], repeats: int) -> dict[str, float]:

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 from audioclust.deep import ConvAutoencoder, training
+from audioclust.deep.data import moved
 from audioclust.evaluation import evaluate
 
 SMALL = {"channels": (8, 16, 32), "latent_size": 5, "batch_size": 64, "learning_rate": 3e-3}
@@ -90,6 +91,26 @@ def test_predicts_new_images_with_either_head(digits, fitted):
     assert evaluate(n2d.labels_, truth)["acc"] > 0.5
     assert np.mean(n2d.predict(X) == n2d.labels_) > 0.9
     assert not hasattr(n2d, "cluster_centers_")
+    wider = clone(n2d).set_params(head_shift=0.125).fit(X)
+    assert wider.folder_ == fitted.folder_, "a matter of the head, so the network was not trained again"
+    assert np.array_equal(wider.embedding_, n2d.embedding_)
+    assert evaluate(wider.labels_, truth)["acc"] > 0.5
+    assert not np.array_equal(wider.labels_, n2d.labels_)
+
+
+def test_moved_copies_by_hand():
+    image = np.arange(1, 65, dtype=np.uint8).reshape(1, 8, 8)
+    down, up, right, left = moved(image, 0.125)
+    assert (down[0, 0] == 1).all()
+    assert np.array_equal(down[0, 1:], image[0, :-1])
+    assert (up[0, -1] == 1).all()
+    assert np.array_equal(up[0, :-1], image[0, 1:])
+    assert (right[0, :, 0] == 1).all()
+    assert np.array_equal(right[0, :, 1:], image[0, :, :-1])
+    assert (left[0, :, -1] == 1).all()
+    assert np.array_equal(left[0, :, :-1], image[0, :, 1:])
+    assert image[0, 0, 1] == 2, "the images stay as they were"
+    assert moved(image, 0.0) == []
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -250,6 +271,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(digits, tmp_path):
         ({"scale": "z"}, "scale='z'"),
         ({"schedule": "step"}, "schedule='step'"),
         ({"head": "svm"}, "head='svm'"),
+        ({"head_shift": 0.6}, "head_shift=0.6"),
         ({"time_mask": -0.1}, "time_mask=-0.1"),
         ({"frequency_mask": 0.6}, "frequency_mask=0.6"),
         ({"checkpoint_every": 0}, "checkpoint_every=0"),

@@ -24,7 +24,17 @@ import torch
 
 from audioclust.deep.networks import SMALLEST_SIDE
 
-__all__ = ["SCALES", "Augmentation", "Scaling", "augment", "canonical", "check_images", "generator", "order"]
+__all__ = [
+    "SCALES",
+    "Augmentation",
+    "Scaling",
+    "augment",
+    "canonical",
+    "check_images",
+    "generator",
+    "moved",
+    "order",
+]
 
 
 def check_images(X: Any, *, least: int = 1, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -176,6 +186,23 @@ def augment(images: torch.Tensor, how: Augmentation, random: torch.Generator, *,
         hidden = (rows[:, :, None] | columns[:, None, :]).to(device)
         images = torch.where(hidden, images.mean(), images)
     return images
+
+
+def moved(images: np.ndarray, share: float) -> list[np.ndarray]:
+    """Return four copies of images (n, height, width), moved down, up, right and left by a share of the side.
+
+    What moves in from outside is the data set's lowest value. A share of less than half a pixel gives no copies along
+    that side.
+    """
+    copies = []
+    for axis in (1, 2):
+        pixels = round(share * images.shape[axis])
+        for step in (pixels, -pixels) if pixels else ():
+            copy = np.roll(images, step, axis=axis)
+            outside = slice(None, step) if step > 0 else slice(step, None)
+            copy[(slice(None), outside) if axis == 1 else (slice(None), slice(None), outside)] = images.min()
+            copies.append(copy)
+    return copies
 
 
 def generator(*numbers: int) -> torch.Generator:
