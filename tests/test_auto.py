@@ -9,6 +9,7 @@ from speaker_vectors import accuracy, audiomnist, speakers
 from audioclust.clustering import DegenerateClusteringWarning, make, two_covariance
 from audioclust.clustering.auto import AutoSpeakers
 from audioclust.clustering.separation import best_level, noise_floor
+from audioclust.clustering.valley import valley_depth
 
 
 @pytest.mark.parametrize(("sizes", "d", "noise", "least"), [
@@ -35,6 +36,40 @@ def test_one_speaker(n, d, noise):
         fitted = AutoSpeakers().fit(X)
     assert fitted.n_clusters_ == 1
     assert fitted.separation_ == 0
+
+
+def test_an_empty_stretch_between_broad_groups(rng):
+    """What is said varies more than who speaks, in other directions: separation is low, yet there is a gap."""
+    truth = np.repeat([0, 1], 150)
+    X = 0.05 * rng.standard_normal((300, 128)) + 3 * rng.standard_normal(128) / np.sqrt(128)
+    X[:, 1:20] += 0.2 * rng.standard_normal((300, 19))
+    one = AutoSpeakers().fit(X[:150])
+    X[:, 0] += 0.8 * truth
+    two = AutoSpeakers().fit(X)
+    assert one.n_clusters_ == 1
+    assert two.separation_ < 0.65
+    assert two.n_clusters_ == 2
+    assert accuracy(truth, two.labels_) == 1
+
+
+@pytest.mark.parametrize("draw", ["standard_normal", "uniform"])
+def test_a_long_cloud_is_one_speaker(rng, draw):
+    """Cut in the middle its halves keep apart; there is as much between them as in them."""
+    spread = np.arange(1, 97) ** -1.0
+    X = getattr(rng, draw)(size=(600, 96)) * spread + 2 * rng.standard_normal(96) / np.sqrt(96)
+    assert AutoSpeakers().fit(X).n_clusters_ == 1
+
+
+def test_valley(rng):
+    random = np.random.RandomState(0)
+    cloud = rng.standard_normal((4000, 30)) * np.append(3.0, np.ones(29))
+    halves = (cloud[:, 0] > 0).astype(int)
+    assert -0.6 < valley_depth(cloud, halves, random) < -0.1  # a normal distribution is fullest in the middle: -0.4
+    apart = cloud + np.outer(2 * halves - 1, np.append(15.0, np.zeros(29)))
+    assert valley_depth(apart, halves, random) == 1
+    wide = rng.standard_normal((60, 400))
+    assert valley_depth(wide, (wide[:, 0] > 0).astype(int), random) < 0  # though some direction parts any 60 points
+    assert valley_depth(cloud[:3], np.array([0, 0, 1]), random) == 0
 
 
 def test_high_cosines_and_uneven_noise(rng):

@@ -15,15 +15,19 @@ Method
 3. Each grouping is coarsened pair by pair, and of all levels of all groupings the one is taken whose groups keep apart
    best after the noise is discounted (:func:`audioclust.clustering.separation.best_level`). Sessions of one speaker,
    which are clusters of their own to any finer method, keep apart far less than speakers do.
-4. One speaker is found when the best grouping keeps apart no better than the best grouping of as many vectors drawn
-   from one Gaussian with the same covariance does.
+4. Several speakers are found when there is little between the groups (:mod:`audioclust.clustering.valley`); or when
+   they keep apart better than as many vectors drawn from one Gaussian of the same covariance do: noise fills every
+   valley and leaves that as the only sign. What is compared is the separation times the groups' evenness: the best
+   grouping of a Gaussian is often everybody and two outliers, which keep apart well and say nothing of the rest.
 
 No threshold refers to an encoder's scores, so vectors whose cosines are all high are nothing special.
 
 References
 ----------
 Bruemmer, de Villiers: The speaker partitioning problem (2010).
-Tibshirani, Walther, Hastie: Estimating the number of clusters via the gap statistic (2001): step 4's comparison.
+Liu, Hayes, Nobel, Marron: Statistical significance of clustering for high-dimension, low-sample size data (2008): the
+one Gaussian of step 4.
+Tibshirani, Walther, Hastie: Estimating the number of clusters via the gap statistic (2001): comparing with chance.
 """
 
 from __future__ import annotations
@@ -40,12 +44,15 @@ from audioclust.clustering import two_covariance
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.hdbscan import unit_rows
 from audioclust.clustering.separation import best_level, group_separation, noise_floor
+from audioclust.clustering.valley import valley_depth
 
 __all__ = ["AutoSpeakers"]
 
-CLEAR = 0.65  # separation above which nobody would speak of one group: the comparison of step 4 is spared
+CLEAR = 0.65  # separation above which nobody would speak of one group: step 4 is spared
 PERFECT = 0.95  # separation that no further search could better
-CHANCE = 0.3  # share of what chance leaves of the separation that the groups must reach
+EMPTY = 0.85  # depth of a valley that shows groups
+EVEN = 0.5  # evenness below which a valley only parts outliers
+CHANCE = 0.3  # share of what chance leaves of the even separation that groups without a valley must reach
 DRAWS = 4  # samples of one Gaussian that the groups are compared with
 UNITS = 1500  # groups that the model starts joining from, at least
 
@@ -87,7 +94,6 @@ class AutoSpeakers(OrderedClusterer):
         self.random_state = random_state
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
-        random_state = check_random_state(self.random_state)
         X = unit_rows(X, zero="warn")
         dimensions = X.shape[1]
         different = np.append(True, np.any(X[1:] != X[:-1], axis=1))  # equal rows stand side by side and share a label
@@ -97,24 +103,48 @@ class AutoSpeakers(OrderedClusterer):
         self.noise_share_ = min(1.0, noise_floor(Y, dimensions) / total) if total > 0 else 0.0
         if len(Y) >= 4 and total > 0:
             separation, grouping = _judged(Y, dimensions)
-            chance = 0.0 if separation >= CLEAR else self._by_chance(Y, dimensions, random_state)
-            if separation > chance + CHANCE * (1 - chance):
+            if separation >= CLEAR or self._several(Y, grouping, separation, dimensions):
                 self.separation_, labels = separation, _without_crumbs(Y, grouping)
         self.n_clusters_ = int(labels.max()) + 1
         return labels[np.cumsum(different) - 1]
 
-    def _by_chance(self, Y: NDArray[np.float64], dimensions: int, random_state: np.random.RandomState) -> float:
+    def _several(self, Y: NDArray[np.float64], labels: NDArray[np.intp], separation: float, dimensions: int) -> bool:
+        random_state = check_random_state(self.random_state)
+        even = _evenness(labels)
+        if even >= EVEN and valley_depth(Y, labels, random_state) >= EMPTY:
+            return True
         variances = np.zeros(dimensions)
         variances[: Y.shape[1]] = (Y**2).sum(axis=0) / (len(Y) - 1)
         scale = np.sqrt(np.diag(two_covariance.shrunk(np.diag(variances), len(Y) - 1)))
-        draws = (random_state.standard_normal((len(Y), dimensions)) * scale for _ in range(DRAWS))
-        return max(_judged(_components(draw), dimensions)[0] for draw in draws)
+        for _ in range(DRAWS):
+            draw = _components(random_state.standard_normal((len(Y), dimensions)) * scale)
+            chance = _even_separation(draw, int(labels.max()) + 1, dimensions)
+            if separation * even <= chance + CHANCE * (1 - chance):
+                return False
+        return True
 
 
 def _judged(Y: NDArray[np.float64], dimensions: int) -> tuple[float, NDArray[np.intp]]:
     """Return the best grouping, and how well it keeps apart for recordings and for groups, whichever is less."""
     separation, labels = _grouping(Y, dimensions)
     return min(separation, group_separation(Y, labels, noise_floor(Y, dimensions), dimensions)), labels
+
+
+def _evenness(labels: NDArray[np.intp]) -> float:
+    """Share of pairs of recordings that are in different groups, 1 when the groups are equally large."""
+    shares = np.bincount(labels) / len(labels)
+    return float(1 - (shares**2).sum()) * len(shares) / max(len(shares) - 1, 1)
+
+
+def _even_separation(Y: NDArray[np.float64], k: int, dimensions: int) -> float:
+    """Return the best product of separation and evenness of the best grouping and of Ward's two and k groups."""
+    separation, labels = _judged(Y, dimensions)
+    best = separation * _evenness(labels)
+    floor = noise_floor(Y, dimensions)
+    hierarchy = linkage(Y * _signal_share(Y, floor / dimensions), "ward")
+    for labels in (_cut(hierarchy, 2), _cut(hierarchy, k)):
+        best = max(best, group_separation(Y, labels, floor, dimensions) * _evenness(labels))
+    return best
 
 
 def _components(X: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -126,6 +126,7 @@ def generate(
     parameters = {"speakers": speakers, "words": words, "takes": takes, "sample_rate": sample_rate,
                   "random_state": random_state}  # fmt: skip
     wanted = _plan(speakers, words, takes, random_state)
+    root.mkdir(parents=True, exist_ok=True)
     record = root / "synthetic.json"
     earlier = files.read_json(record) if record.exists() else None
     if earlier is not None and earlier != parameters:
