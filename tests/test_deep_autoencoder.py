@@ -111,6 +111,10 @@ def test_moved_copies_by_hand():
     assert np.array_equal(left[0, :, :-1], image[0, :, 1:])
     assert image[0, 0, 1] == 2, "the images stay as they were"
     assert moved(image, 0.0) == []
+    twice = moved(image, 0.25)
+    assert len(twice) == 8
+    assert np.array_equal(twice[0], down)
+    assert np.array_equal(twice[3][0, :-2], image[0, 2:])
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

@@ -57,9 +57,9 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
     head : {"kmeans", "n2d"}
         How: K-Means with 20 starts, or UMAP and a Gaussian mixture.
     head_shift : float in [0, 0.5]
-        With ``head="n2d"``: cluster each image by its own embedding beside those of four copies, moved by this share of
-        a side in the four directions. Neighbours are then images that look alike in all five places. 0 is the
-        published way.
+        With ``head="n2d"``: cluster each image by its own embedding beside those of copies, moved by 1, 2, ... pixels
+        in the four directions, at most by this share of a side. Neighbours are then images that look alike in all these
+        places. 0 is the published way.
     random_state : int, numpy generator, optional
         Decides everything that is drawn. Only with a number can an interrupted training be taken up again.
     device : {"auto", "cpu", "cuda"}
