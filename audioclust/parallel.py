@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 import joblib
-from tqdm.auto import tqdm
+
+with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
+    warnings.simplefilter("ignore")
+    from tqdm.auto import tqdm
 
 __all__ = ["Jobs", "cores", "map", "progress", "quiet", "worker_count"]
 

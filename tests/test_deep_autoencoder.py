@@ -13,7 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from audioclust.deep import ConvAutoencoder, training
+from audioclust.deep import ConvAutoencoder, heads, training
 from audioclust.deep.data import moved
 from audioclust.evaluation import evaluate
 
@@ -96,6 +96,23 @@ def test_predicts_new_images_with_either_head(digits, fitted):
     assert np.array_equal(wider.embedding_, n2d.embedding_)
     assert evaluate(wider.labels_, truth)["acc"] > 0.5
     assert not np.array_equal(wider.labels_, n2d.labels_)
+
+
+def test_an_unlucky_manifold_is_outvoted(rng):
+    truth = np.repeat([0, 1, 2], 40)
+    right = np.eye(3)[truth] * 0.8 + 0.1
+    torn = np.eye(3)[np.where(np.arange(120) < 20, 1, np.where(truth == 1, 2, truth))]  # splits one, joins two
+    labels, central = heads._vote([torn, right[:, [2, 0, 1]], right[:, [1, 2, 0]]])
+    assert evaluate(labels, truth)["acc"] == 1
+    assert central > 0
+    alone, central = heads._vote([torn])
+    assert (central, len(alone)) == (0, 120)
+    assert np.array_equal(alone, torn.argmax(axis=1))
+
+    blobs = np.concatenate([rng.normal(size=(60, 5)) + 12 * np.eye(5)[group] for group in range(3)]).astype(np.float32)
+    labels, manifold = heads.n2d(blobs, 3, seed=0, runs=3)
+    assert evaluate(labels, np.repeat([0, 1, 2], 60))["acc"] == 1
+    assert manifold.shape == (180, 3)
 
 
 def test_moved_copies_by_hand():
@@ -276,6 +293,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(digits, tmp_path):
         ({"schedule": "step"}, "schedule='step'"),
         ({"head": "svm"}, "head='svm'"),
         ({"head_shift": 0.6}, "head_shift=0.6"),
+        ({"head_runs": 0}, "head_runs=0"),
         ({"time_mask": -0.1}, "time_mask=-0.1"),
         ({"frequency_mask": 0.6}, "frequency_mask=0.6"),
         ({"checkpoint_every": 0}, "checkpoint_every=0"),

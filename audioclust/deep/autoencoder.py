@@ -60,6 +60,8 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         With ``head="n2d"``: cluster each image by its own embedding beside those of copies, moved by 1, 2, ... pixels
         in the four directions, at most by this share of a side. Neighbours are then images that look alike in all these
         places. 0 is the published way.
+    head_runs : int
+        With ``head="n2d"``: how many times the manifold is drawn; the runs vote. 1 is the published way.
     random_state : int, numpy generator, optional
         Decides everything that is drawn. Only with a number can an interrupted training be taken up again.
     device : {"auto", "cpu", "cuda"}
@@ -116,6 +118,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         n_clusters: int | None = None,
         head: str = "kmeans",
         head_shift: float = 0.0,
+        head_runs: int = 5,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -137,6 +140,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         self.n_clusters = n_clusters
         self.head = head
         self.head_shift = head_shift
+        self.head_runs = head_runs
         self.random_state = random_state
         self.device = device
         self.precision = precision
@@ -222,6 +226,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         base.check_choice("schedule", self.schedule, ("cosine", "constant"))
         base.check_choice("head", self.head, heads.HEADS)
         base.check_number("head_shift", self.head_shift, 0, 0.5)
+        base.check_number("head_runs", self.head_runs, 1, whole=True)
         if self.n_clusters is not None:
             base.check_number("n_clusters", self.n_clusters, 2, n, whole=True)
 
@@ -261,6 +266,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
             labels, self.cluster_centers_ = found.labels_, found.cluster_centers_
         else:
             views = [self.transform(copy) for copy in moved(images[permutation], self.head_shift)]
-            labels, _ = heads.n2d(np.concatenate([Z, *views], axis=1), self.n_clusters, seed=seed)
+            joined = np.concatenate([Z, *views], axis=1)
+            labels, _ = heads.n2d(joined, self.n_clusters, seed=seed, runs=self.head_runs)
         self.labels_ = np.empty(len(labels), dtype=np.intp)
         self.labels_[permutation] = labels

@@ -30,7 +30,16 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 FINISHED = "model.pt"
-UNKEYED = ("device", "precision", "folder", "checkpoint_every", "tensorboard", "random_state", "head_shift")
+UNKEYED = (
+    "device",
+    "precision",
+    "folder",
+    "checkpoint_every",
+    "tensorboard",
+    "random_state",
+    "head_shift",
+    "head_runs",
+)
 """Parameters that do not name a training: where and how it runs (what they resolve to is named instead), and what is
 done with the embedding afterwards."""
 

@@ -27,7 +27,7 @@ _NAMES = {
     "nmi": "NMI", "acc": "ACC", "ari": "ARI", "ami": "AMI", "fmi": "FMI", "davies_bouldin": "Davies-Bouldin",
     "calinski_harabasz": "Calinski-Harabasz", "n_clusters": "clusters", "silhouette_cosine": "silhouette (cosine)",
 }  # fmt: skip
-_ALGORITHMS = {"ae_kmeans": "AE + K-Means"}
+_ALGORITHMS = {"ae_kmeans": "AE + K-Means", "dcec": "DCEC"}
 _HEADS = ("published", "same algorithm here", "best of the feature here")
 
 
