@@ -31,7 +31,6 @@ PUBLISHED = {
 EPOCHS = 100
 MAX_ITER = 2800  # of DCEC on 10 000 digits: 70 passes
 SHIFT = 0.07  # 2 of 28 pixels, in DCEC only
-HEAD_SHIFT = 0.072  # 2 of 28 pixels, in N2D only; chosen on 10 000 other digits
 
 
 def run(quick: bool) -> pd.DataFrame:
@@ -74,7 +73,7 @@ def clusterings(
     shared = {"n_clusters": 10, "random_state": seed, "folder": folder}
     autoencoder = ConvAutoencoder(epochs=epochs, **shared).fit(X)
     start = time.perf_counter()
-    n2d = clone(autoencoder).set_params(head="n2d", head_shift=HEAD_SHIFT).fit(X)
+    n2d = clone(autoencoder).set_params(head="n2d", head_on="convolutions").fit(X)
     manifold_s = time.perf_counter() - start
     dcec = DCEC(autoencoder=autoencoder, max_iter=max_iter, shift=SHIFT, **shared).fit(X)
     pretraining, training = autoencoder.history_["seconds"].sum(), dcec.history_["seconds"].sum()

@@ -13,8 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from audioclust.deep import ConvAutoencoder, heads, training
-from audioclust.deep.data import moved
+from audioclust.deep import ConvAutoencoder, autoencoder, heads, training
 from audioclust.evaluation import evaluate
 
 SMALL = {"channels": (8, 16, 32), "latent_size": 5, "batch_size": 64, "learning_rate": 3e-3}
@@ -91,11 +90,30 @@ def test_predicts_new_images_with_either_head(digits, fitted):
     assert evaluate(n2d.labels_, truth)["acc"] > 0.5
     assert np.mean(n2d.predict(X) == n2d.labels_) > 0.9
     assert not hasattr(n2d, "cluster_centers_")
-    wider = clone(n2d).set_params(head_shift=0.125).fit(X)
-    assert wider.folder_ == fitted.folder_, "a matter of the head, so the network was not trained again"
-    assert np.array_equal(wider.embedding_, n2d.embedding_)
-    assert evaluate(wider.labels_, truth)["acc"] > 0.5
-    assert not np.array_equal(wider.labels_, n2d.labels_)
+    deeper = clone(n2d).set_params(head_on="convolutions").fit(X)
+    assert deeper.folder_ == fitted.folder_, "a matter of the head, so the network was not trained again"
+    assert np.array_equal(deeper.embedding_, n2d.embedding_)
+    assert evaluate(deeper.labels_, truth)["acc"] > evaluate(n2d.labels_, truth)["acc"]
+    louder = clone(deeper).set_params(folder=None)
+    assert np.array_equal(louder.fit(X).labels_, deeper.labels_)
+
+
+def test_components_of_the_convolutions(digits, fitted, monkeypatch):
+    X = digits[0]
+    first = list(fitted.network_.encoder)[:4]
+    inputs = fitted.scaling_(torch.from_numpy(X[:200]))
+    with torch.no_grad():
+        for layer in first:
+            inputs = layer(inputs)
+    flat = inputs.flatten(1).numpy().astype(np.float64)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    cosines = flat @ flat.T
+    found = fitted._convolved(X[:200], 0)
+    assert found.shape == (200, 50)
+    squares = np.square(found[:, None] - found[None]).sum(axis=2)
+    assert np.corrcoef(squares.ravel(), (2 - 2 * cosines).ravel())[0, 1] > 0.99
+    monkeypatch.setattr(autoencoder, "COMPONENTS_FROM", 40)
+    assert fitted._convolved(X[:200], 0).shape == (200, 40)
 
 
 def test_an_unlucky_manifold_is_outvoted(rng):
@@ -113,25 +131,6 @@ def test_an_unlucky_manifold_is_outvoted(rng):
     labels, manifold = heads.n2d(blobs, 3, seed=0, runs=3)
     assert evaluate(labels, np.repeat([0, 1, 2], 60))["acc"] == 1
     assert manifold.shape == (180, 3)
-
-
-def test_moved_copies_by_hand():
-    image = np.arange(1, 65, dtype=np.uint8).reshape(1, 8, 8)
-    down, up, right, left = moved(image, 0.125)
-    assert (down[0, 0] == 1).all()
-    assert np.array_equal(down[0, 1:], image[0, :-1])
-    assert (up[0, -1] == 1).all()
-    assert np.array_equal(up[0, :-1], image[0, 1:])
-    assert (right[0, :, 0] == 1).all()
-    assert np.array_equal(right[0, :, 1:], image[0, :, :-1])
-    assert (left[0, :, -1] == 1).all()
-    assert np.array_equal(left[0, :, :-1], image[0, :, 1:])
-    assert image[0, 0, 1] == 2, "the images stay as they were"
-    assert moved(image, 0.0) == []
-    twice = moved(image, 0.25)
-    assert len(twice) == 8
-    assert np.array_equal(twice[0], down)
-    assert np.array_equal(twice[3][0, :-2], image[0, 2:])
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -292,7 +291,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(digits, tmp_path):
         ({"scale": "z"}, "scale='z'"),
         ({"schedule": "step"}, "schedule='step'"),
         ({"head": "svm"}, "head='svm'"),
-        ({"head_shift": 0.6}, "head_shift=0.6"),
+        ({"head_on": "pixels"}, "head_on='pixels'"),
         ({"head_runs": 0}, "head_runs=0"),
         ({"time_mask": -0.1}, "time_mask=-0.1"),
         ({"frequency_mask": 0.6}, "frequency_mask=0.6"),

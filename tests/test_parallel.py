@@ -26,7 +26,7 @@ def test_results_come_in_order(jobs):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_a_worker_raises_is_raised(jobs):
-    with pytest.raises(ValueError, match="no [12]"):  # two workers: whichever fails first
+    with pytest.raises(ValueError, match=r"no [12]"):  # two workers: whichever fails first
         list(parallel.map(_fail, [1, 2], jobs=jobs))
 
 

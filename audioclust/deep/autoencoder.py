@@ -10,22 +10,28 @@ X. Guo, X. Liu, E. Zhu, J. Yin: Deep Clustering with Convolutional Autoencoders,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin
+from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 
 from audioclust import files
 from audioclust.deep import base, heads, training
-from audioclust.deep.data import SCALES, Scaling, canonical, check_images, moved
+from audioclust.deep.data import SCALES, Scaling, canonical, check_images
 from audioclust.deep.networks import ConvNetwork
 
 __all__ = ["ConvAutoencoder"]
+
+COMPONENTS = 50
+COMPONENTS_FROM = 5000  # images, so that memory does not grow with their number
 
 
 class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
@@ -56,10 +62,10 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         Cluster the embedding into this many; None only learns it.
     head : {"kmeans", "n2d"}
         How: K-Means with 20 starts, or UMAP and a Gaussian mixture.
-    head_shift : float in [0, 0.5]
-        With ``head="n2d"``: cluster each image by its own embedding beside those of copies, moved by 1, 2, ... pixels
-        in the four directions, at most by this share of a side. Neighbours are then images that look alike in all these
-        places. 0 is the published way.
+    head_on : {"embedding", "convolutions"}
+        With ``head="n2d"``: what it clusters. The embedding is the published way. What the second convolution makes of
+        an image, at length one and as its first 50 principal components, has not been through the bottleneck, which
+        keeps what rebuilds an image rather than what tells it from others.
     head_runs : int
         With ``head="n2d"``: how many times the manifold is drawn; the runs vote. 1 is the published way.
     random_state : int, numpy generator, optional
@@ -117,7 +123,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         frequency_mask: float = 0.0,
         n_clusters: int | None = None,
         head: str = "kmeans",
-        head_shift: float = 0.0,
+        head_on: str = "embedding",
         head_runs: int = 5,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         device: str = "auto",
@@ -139,7 +145,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         self.frequency_mask = frequency_mask
         self.n_clusters = n_clusters
         self.head = head
-        self.head_shift = head_shift
+        self.head_on = head_on
         self.head_runs = head_runs
         self.random_state = random_state
         self.device = device
@@ -225,7 +231,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         base.check_choice("scale", self.scale, SCALES)
         base.check_choice("schedule", self.schedule, ("cosine", "constant"))
         base.check_choice("head", self.head, heads.HEADS)
-        base.check_number("head_shift", self.head_shift, 0, 0.5)
+        base.check_choice("head_on", self.head_on, ("embedding", "convolutions"))
         base.check_number("head_runs", self.head_runs, 1, whole=True)
         if self.n_clusters is not None:
             base.check_number("n_clusters", self.n_clusters, 2, n, whole=True)
@@ -265,8 +271,19 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
             found = heads.kmeans(Z, self.n_clusters, seed=seed)
             labels, self.cluster_centers_ = found.labels_, found.cluster_centers_
         else:
-            views = [self.transform(copy) for copy in moved(images[permutation], self.head_shift)]
-            joined = np.concatenate([Z, *views], axis=1)
-            labels, _ = heads.n2d(joined, self.n_clusters, seed=seed, runs=self.head_runs)
+            if self.head_on == "convolutions":
+                Z = self._convolved(images[permutation], seed)
+            labels, _ = heads.n2d(Z, self.n_clusters, seed=seed, runs=self.head_runs)
         self.labels_ = np.empty(len(labels), dtype=np.intp)
         self.labels_[permutation] = labels
+
+    def _convolved(self, images: np.ndarray, seed: int) -> NDArray[np.float32]:
+        """Return what the second convolution makes of images [shape=(n, at most 50)]: see `head_on`."""
+
+        def shapes(some: np.ndarray) -> Iterator[NDArray[np.float32]]:
+            return (normalize(block) for block in self._passed(self.network_.convolutions, some))
+
+        sample = images[np.random.default_rng(seed).permutation(len(images))[:COMPONENTS_FROM]]
+        found = np.concatenate(list(shapes(sample)))
+        pca = PCA(min(COMPONENTS, *found.shape), svd_solver="randomized", random_state=seed % 2**32).fit(found)
+        return np.concatenate([pca.transform(block) for block in shapes(images)]).astype(np.float32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -37,7 +38,7 @@ UNKEYED = (
     "checkpoint_every",
     "tensorboard",
     "random_state",
-    "head_shift",
+    "head_on",
     "head_runs",
 )
 """Parameters that do not name a training: where and how it runs (what they resolve to is named instead), and what is
@@ -78,10 +79,7 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self, "network_")
         images = check_images(X, size=self.image_size_)
-        with torch.no_grad(), using_cores():
-            blocks = np.array_split(images, max(1, -(-len(images) // EMBED_BATCH)))
-            done = [self.network_.encoder(self.scaling_(torch.from_numpy(np.array(block)))) for block in blocks]
-        return torch.cat(done).numpy()
+        return np.concatenate(list(self._passed(self.network_.encoder, images)))
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.float32]:
         """Decode embeddings [shape=(n, latent_size)] into images [shape=(n, height, width), in fitted units]."""
@@ -181,6 +179,12 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.history_ = pd.DataFrame(state["history"])
         for name, value in state["fitted"].items():
             setattr(self, name, value.numpy() if isinstance(value, torch.Tensor) else value)
+
+    def _passed(self, layers: torch.nn.Module, images: np.ndarray) -> Iterator[NDArray[np.float32]]:
+        """Pass checked images through layers of the network, block by block [shape=(block, numbers)]."""
+        with torch.no_grad(), using_cores():
+            for block in np.array_split(images, max(1, -(-len(images) // EMBED_BATCH))):
+                yield layers(self.scaling_(torch.from_numpy(np.array(block)))).flatten(1).numpy()
 
     def _trained_before(self) -> bool:
         """Take the finished training that the folder holds, if it does."""

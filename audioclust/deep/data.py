@@ -32,7 +32,6 @@ __all__ = [
     "canonical",
     "check_images",
     "generator",
-    "moved",
     "order",
 ]
 
@@ -186,23 +185,6 @@ def augment(images: torch.Tensor, how: Augmentation, random: torch.Generator, *,
         hidden = (rows[:, :, None] | columns[:, None, :]).to(device)
         images = torch.where(hidden, images.mean(), images)
     return images
-
-
-def moved(images: np.ndarray, share: float) -> list[np.ndarray]:
-    """Return copies of images (n, height, width), moved down, up, right and left by 1, 2, ... pixels.
-
-    What moves in from outside is the data set's lowest value. The farthest move is that share of the side; a share of
-    less than half a pixel gives no copies along that side.
-    """
-    copies = []
-    for axis in (1, 2):
-        for pixels in range(1, round(share * images.shape[axis]) + 1):
-            for step in (pixels, -pixels):
-                copy = np.roll(images, step, axis=axis)
-                outside = slice(None, step) if step > 0 else slice(step, None)
-                copy[(slice(None), outside) if axis == 1 else (slice(None), slice(None), outside)] = images.min()
-                copies.append(copy)
-    return copies
 
 
 def generator(*numbers: int) -> torch.Generator:

@@ -90,6 +90,11 @@ class ConvNetwork(nn.Module):
                 nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def convolutions(self) -> nn.Module:
+        """The first two convolutions of the encoder."""
+        return self.encoder[:4]
+
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the embedding (n, latent) and the reconstruction (n, 1, height, width)."""
         embedding = self.encoder(images)
