@@ -52,7 +52,7 @@ def resample(y: Samples, sample_rate: int, target: int) -> Samples:
         return y
     length = math.ceil(len(y) * (target / sample_rate))
     changed = np.asarray(soxr.resample(y, sample_rate, target, quality="HQ"), dtype=np.float32)[:length]
-    return np.pad(changed, (0, length - len(changed)))
+    return changed if len(changed) == length else np.pad(changed, (0, length - len(changed)))
 
 
 def lowpass(

@@ -1,9 +1,9 @@
 """Features of a whole dataset: each recording is decoded once, transformed once, and kept in the store.
 
-Workers take recordings by the dozen and leave what they computed as shards in the store, so a run that is killed loses
-at most the recordings in hand. Recordings are known by the SHA-256 of their files: what the store holds is not
-computed again, a file that changed has another name. Two runs into one store at once do some work twice and are both
-right.
+Workers take some recordings at a time, at most an hour of sound, and leave what they computed as shards in the store,
+so a run that is killed loses no more than that. Recordings are known by the SHA-256 of their files: what the store
+holds is not computed again, a file that changed has another name. Two runs into one store at once do some work twice
+and are both right.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ __all__ = ["extract"]
 
 log = logging.getLogger(__name__)
 
-_SHARD = 64  # recordings, at most
+_SHARD = 128  # recordings that a worker takes at once, at most
+_SECONDS = 16.0, 3600.0  # of sound: between these, unless one recording is longer
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,14 @@ def extract(
     parallel.worker_count(jobs)
     usable = _usable(metadata)
     paths = {sha256: Path(root) / path for sha256, path in zip(usable["sha256"], usable["path"], strict=True)}
+    lengths = usable["duration"].fillna(1.0) if "duration" in usable else [1.0] * len(usable)
+    seconds = {sha256: float(length) for sha256, length in zip(usable["sha256"], lengths, strict=True)}
     problems: dict[str, str] = {}
     try:
         for entry in entries.values():
             entry.create()
         for found in parallel.map(
-            _work, _tasks(paths, entries, jobs, arrays), jobs=jobs, description="features", chunk=1
+            _work, _tasks(paths, seconds, entries, jobs, arrays), jobs=jobs, description="features", chunk=1
         ):
             problems |= found
         for entry in entries.values():
@@ -138,17 +141,30 @@ def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
     return usable
 
 
-def _tasks(paths: dict[str, Path], entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool) -> list[_Task]:
-    """Divide what the store lacks among the workers."""
+def _tasks(
+    paths: dict[str, Path], seconds: dict[str, float], entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
+) -> list[_Task]:
+    """Divide what the store lacks among the workers, by how long the recordings are."""
     missing: defaultdict[str, list[str]] = defaultdict(list)
     for name, entry in entries.items():
         held = {*entry.stored(), *entry.waiting()}
         for sha256 in paths:
             if sha256 not in held or (arrays and not entry.array(sha256).exists()):
                 missing[sha256].append(name)
-    work = [(sha256, path, tuple(missing[sha256])) for sha256, path in paths.items() if sha256 in missing]
-    size = max(1, min(_SHARD, math.ceil(len(work) / (4 * max(1, parallel.worker_count(jobs))))))
-    return [_Task(work[start : start + size], entries, arrays) for start in range(0, len(work), size)]
+    workers = max(1, parallel.worker_count(jobs))
+    left = sum(seconds[sha256] for sha256 in missing)
+    tasks: list[_Task] = []
+    room = 0.0
+    for sha256, path in paths.items():
+        if sha256 not in missing:
+            continue
+        if room <= 0 or len(tasks[-1].recordings) == _SHARD:
+            tasks.append(_Task([], entries, arrays))
+            room = min(max(left / (2 * workers), _SECONDS[0]), _SECONDS[1])  # less and less: all end at about one time
+        tasks[-1].recordings.append((sha256, path, tuple(missing[sha256])))
+        room -= seconds[sha256]
+        left -= seconds[sha256]
+    return tasks
 
 
 def _work(task: _Task) -> dict[str, str]:
@@ -160,6 +176,7 @@ def _work(task: _Task) -> dict[str, str]:
 def _analysed(task: _Task) -> dict[str, str]:
     done: defaultdict[str, list[Rows]] = defaultdict(list)
     problems: dict[str, str] = {}
+    described = np.empty((0, 0), np.float32)
     settings = next(iter(task.entries.values())).settings
     for sha256, path, features in task.recordings:
         try:
@@ -174,7 +191,8 @@ def _analysed(task: _Task) -> dict[str, str]:
             continue
         for name in features:
             values = found.pop(name).T
-            done[name].append(_row(name, sha256, values, settings))
+            described = described[:, 1:] if name == "mfcc_no0" and "mfcc" in features else statistics(values)
+            done[name].append(_row(name, sha256, values, described, settings))
             if task.arrays:
                 _write_array(values, task.entries[name].array(sha256))
     for name, rows in done.items():
@@ -189,7 +207,13 @@ def _stored_as(settings: Settings) -> Settings:
     return Settings(**{**vars(settings), "reference": "absolute"})
 
 
-def _row(feature: str, sha256: str, values: npt.NDArray[np.float32], settings: Settings) -> Rows:
+def _row(
+    feature: str,
+    sha256: str,
+    values: npt.NDArray[np.float32],
+    described: npt.NDArray[np.float32],
+    settings: Settings,
+) -> Rows:
     image = images.resize(values)
     limits = images.recording_range(feature, values, settings.reference)
     picture = image.astype(np.float16) if limits is None else images.gray(image, *limits)
@@ -198,7 +222,7 @@ def _row(feature: str, sha256: str, values: npt.NDArray[np.float32], settings: S
         sha256=np.array([sha256]),
         frames=np.array([values.shape[1]], np.int32),
         peak=np.array([level], np.float32),
-        statistics=statistics(values)[None],
+        statistics=described[None],
         profile=values.mean(axis=0, dtype=np.float32),
         images=picture[None],
     )

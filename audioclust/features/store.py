@@ -42,6 +42,7 @@ __all__ = ["Entry", "Rows", "why_stale"]
 log = logging.getLogger(__name__)
 
 _COPIED = 4096  # images copied at once
+_GROUP = 4096  # rows of the table that are written together
 _ABANDONED = 3600.0  # seconds after which a half-written file is nobody's any more
 
 
@@ -169,6 +170,7 @@ class Entry:
         return sorted((self.folder / "shards").glob("*/rows.npz"))
 
     def _append(self, known: int, fresh: list[Rows]) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         count = known + sum(len(rows.sha256) for rows in fresh)
@@ -182,20 +184,21 @@ class Entry:
             np.lib.format.write_array_header_1_0(handle, header)
             for start in range(0, known, _COPIED):
                 handle.write(self.images()[start : min(start + _COPIED, known)].tobytes())
-            for rows in fresh:
-                handle.write(np.ascontiguousarray(rows.images).tobytes())
+            for shard in fresh:
+                handle.write(np.ascontiguousarray(shard.images).tobytes())
         table = self.folder / "vectors.parquet"
-        schema = _table(fresh[0]).schema
+        rows = pa.concat_tables(_table(shard) for shard in fresh)
         with (
             files.atomic(table) as partial,
-            pq.ParquetWriter(partial, schema, compression="none", use_dictionary=False) as writer,
+            pq.ParquetWriter(
+                partial, rows.schema, compression="none", use_dictionary=False, write_statistics=False
+            ) as writer,
         ):
             if known:
                 old = pq.ParquetFile(table)
                 for group in range(old.num_row_groups):
                     writer.write_table(old.read_row_group(group))
-            for rows in fresh:
-                writer.write_table(_table(rows))
+            writer.write_table(rows, row_group_size=_GROUP)
 
 
 def why_stale(store: str | Path, features: str | Iterable[str] = FEATURES, **settings: Any) -> Any:

@@ -200,17 +200,21 @@ def _blocks(frames: Floats) -> Iterator[Floats]:
 def _deltas(frames: Floats) -> Iterator[Floats]:
     """Slope over time of each band, block by block."""
     for start in range(0, len(frames), _BLOCK):
-        seen = np.arange(start - _REACH, min(start + _BLOCK, len(frames)) + _REACH)
-        yield _slopes(len(seen)) @ frames[np.clip(seen, 0, len(frames) - 1)]
+        stop = min(start + _BLOCK, len(frames))
+        first, last = max(start - _REACH, 0), min(stop + _REACH, len(frames))
+        yield _slopes(start - first, stop - start, last - stop) @ frames[first:last]
 
 
-@lru_cache(maxsize=_BLOCK + 1)
-def _slopes(seen: int) -> Floats:
-    """Matrix [shape=(seen - 8, seen)] that takes frames to the slopes at all but the outer four on either side."""
-    rows = np.arange(seen - 2 * _REACH)
-    matrix = np.zeros((len(rows), seen), np.float32)
+@lru_cache(maxsize=2 * _BLOCK)
+def _slopes(before: int, count: int, after: int) -> Floats:
+    """Matrix [shape=(count, before + count + after)] that takes frames to the slopes at all but `before` and `after`;
+    beyond its ends the outermost frame repeats.
+    """
+    seen = before + count + after
+    rows = np.arange(count)
+    matrix = np.zeros((count, seen), np.float32)
     for step in range(-_REACH, _REACH + 1):
-        matrix[rows, rows + _REACH + step] = step / 60  # 60 = 2 (1 + 4 + 9 + 16)
+        matrix[rows, np.clip(rows + before + step, 0, seen - 1)] += step / 60  # 60 = 2 (1 + 4 + 9 + 16)
     return matrix
 
 
@@ -222,8 +226,9 @@ def _moments(blocks: Iterable[Floats]) -> tuple[Vectors, Vectors]:
         if not count:
             first = block[0]
         wide = (block - first).astype(np.float64)
-        total = total + wide.sum(axis=0)
-        squares = squares + np.einsum("fb,fb->b", wide, wide)
+        ones = np.ones(len(wide))
+        total = total + ones @ wide
+        squares = squares + ones @ np.square(wide, out=wide)
         count += len(block)
     rest = total / count
     return first.astype(np.float64) + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))
