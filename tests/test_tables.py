@@ -284,3 +284,18 @@ def test_noise_as_singletons_does_not_win():
     assert "hdbscan" not in best.to_markdown()
     assert "**40.0**" in nmi.to_markdown()
     assert "hdbscan: calls many recordings noise" in nmi.to_markdown()
+
+
+def test_says_where_dcec_is_worse_than_what_it_began_with():
+    row = {"dataset": "d", "label": "label", "vectors": "image", "params": {}, "seed": 0}
+    figures = {"mel": (0.8, 0.7, 0.9, 0.6), "chroma": (0.8, 0.7, 0.7, 0.8), "mfcc": (0.8, 0.7, 0.8, 0.7)}
+    runs = pd.DataFrame(
+        [
+            {**row, "feature": feature, "algorithm": algorithm, "nmi": nmi, "acc": acc}
+            for feature, (base, base_acc, deep, deep_acc) in figures.items()
+            for algorithm, nmi, acc in (("ae_kmeans", base, base_acc), ("dcec", deep, deep_acc))
+        ]
+    )
+    _, nmi, acc = (table.to_markdown() for table in tables.comparison(runs)["comparison"])
+    assert "dcec: below its ae_kmeans with chroma." in nmi
+    assert "dcec: below its ae_kmeans with mel." in acc

@@ -18,8 +18,9 @@ import pandas as pd
 from audioclust import files
 from audioclust.report import pages
 from audioclust.report.aggregate import aggregate
+from audioclust.report.clusterings import full, nuisance
 from audioclust.report.table import Table, concat_csv
-from audioclust.report.views import best_per_feature, full, nuisance, published, scores
+from audioclust.report.views import best_per_feature, published, scores
 
 __all__ = ["Comparison", "Table", "comparison", "page", "write"]
 

@@ -1,4 +1,4 @@
-"""The tables of the comparison, each from the averaged clusterings of `aggregate.aggregate`."""
+"""The tables that compare features and algorithms, each from the averaged clusterings of `aggregate.aggregate`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.report.aggregate import (
-    LOWER,
-    PERCENT,
-    SCORES,
-    best,
-    feature_order,
-    is_network,
-    is_ranked,
-    nuisance_columns,
-    score_columns,
-)
+from audioclust.report.aggregate import LOWER, SCORES, best, feature_order, is_network, is_ranked
+from audioclust.report.naming import display, groups, heading, is_empty, name_of
 from audioclust.report.published import SOURCES, Figure, lookup
 from audioclust.report.table import Table, rank
 
-__all__ = ["best_per_feature", "display", "full", "groups", "heading", "name_of", "nuisance", "published", "scores"]
+__all__ = ["best_per_feature", "published", "scores"]
 
-_NAMES = {
-    "nmi": "NMI", "acc": "ACC", "ari": "ARI", "ami": "AMI", "fmi": "FMI", "davies_bouldin": "Davies-Bouldin",
-    "calinski_harabasz": "Calinski-Harabasz", "n_clusters": "clusters", "silhouette_cosine": "silhouette (cosine)",
-}  # fmt: skip
 _ALGORITHMS = {"ae_kmeans": "AE + K-Means", "dcec": "DCEC"}
 _HEADS = ("published", "same algorithm here", "best of the feature here")
 
@@ -47,7 +34,7 @@ def best_per_feature(table: pd.DataFrame, *, by: str = "nmi", groups_per_table: 
     tables = []
     for start in range(0, len(scored), groups_per_table):
         chosen = scored[start : start + groups_per_table]
-        features = feature_order([f for _, group in chosen for f in group["feature"] if not _empty(f)])
+        features = feature_order([f for _, group in chosen for f in group["feature"] if not is_empty(f)])
         values = pd.DataFrame({("", "feature"): features})
         std, marks = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
         decimals: dict[Any, int] = {}
@@ -109,8 +96,8 @@ def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
     for (dataset, label), group in groups(table):
         if score not in group or group[score].isna().all():
             continue
-        features = feature_order([f for f in group["feature"] if not _empty(f)])
-        algorithms = sorted({str(name) for name in group["algorithm"] if not _empty(name)})
+        features = feature_order([f for f in group["feature"] if not is_empty(f)])
+        algorithms = sorted({str(name) for name in group["algorithm"] if not is_empty(name)})
         scale, decimals = display(score)
         values = pd.DataFrame({"feature": features})
         std, placed = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
@@ -133,7 +120,7 @@ def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
                 values=values,
                 std=std,
                 marks=marks,
-                notes=[*_noise(placed), *_errors(group)],
+                notes=[*_noise(placed), *_below(numbers, features), *_errors(group)],
                 decimals=dict.fromkeys(algorithms, decimals),
                 scale=dict.fromkeys(algorithms, scale),
                 caption=f"{_unit(score)}Mean ± standard deviation over seeds ({_seeds([group])}); best vectors and "
@@ -210,127 +197,8 @@ def published(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
     ]
 
 
-def nuisance(table: pd.DataFrame) -> list[Table]:
-    """For every clustering: NMI with its label, and with everything else that is known of the recordings.
-
-    Rows where something else explains the clusters better than the label are flagged and say what.
-    """
-    tables = []
-    for (dataset, label), group in groups(table):
-        columns = [c for c in nuisance_columns(group) if group[c].notna().any()]
-        group = group[group[[*columns]].notna().any(axis=1)] if columns else group.iloc[:0]
-        if group.empty:
-            continue
-        if "nmi" in group and group["nmi"].notna().any():
-            group = group.sort_values("nmi", ascending=False, kind="stable")
-        group = group.reset_index(drop=True)
-        label_nmi = group["nmi"] if "nmi" in group else pd.Series(float("nan"), index=group.index)
-        strongest = [str(name).removeprefix("nuisance_") for name in group[columns].fillna(-1).idxmax(axis=1)]
-        exceeds = group[columns].max(axis=1) > label_nmi
-        target = "label" if _empty(label) else str(label)
-        values = pd.DataFrame({name: group[name].map(_blank) for name in ("feature", "vectors", "algorithm", "params")})
-        if not values["params"].any():
-            values = values.drop(columns="params")
-        values["k"] = group["k"]
-        values[f"NMI {target}"] = label_nmi
-        for column in columns:
-            values[f"NMI {column.removeprefix('nuisance_')}"] = group[column]
-        shown = [name for name in values.columns if name.startswith("NMI ")]
-        values["finding"] = [
-            f"clusters follow {what}, not {target}" if more else ""
-            for what, more in zip(strongest, exceeds, strict=True)
-        ]
-        std = pd.DataFrame(
-            dict(zip(shown, (group[f"{c}_std"] for c in ["nmi", *columns] if f"{c}_std" in group), strict=False))
-        )
-        marks = (values[shown] * 100).apply(rank, axis=1, decimals=1).where(lambda m: m == 1, 0)
-        tables.append(
-            Table(
-                title=f"What the clusters follow: {heading(dataset, label)}",
-                values=values,
-                std=std,
-                marks=marks,
-                stub=list(values.columns).index("k"),
-                flagged=[i for i, more in enumerate(exceeds) if more],
-                decimals={**dict.fromkeys(shown, 1), "k": 0},
-                scale=dict.fromkeys(shown, 100.0),
-                caption=f"NMI of the clusters with {target}, and with what else is known of the recordings "
-                "(durations and levels in quantiles), in per cent. In each row the strongest in bold.",
-                notes=[f"Something else explains {int(exceeds.sum())} of {len(group)} clusterings better."],
-            )
-        )
-    return tables
-
-
-def full(table: pd.DataFrame) -> list[Table]:
-    """Every way of clustering and every score."""
-    if table.empty:
-        return []
-    names = [name for name in score_columns(table) if not name.endswith("_std") and name != "n"]
-    names = [name for name in names if table[name].notna().any()]
-    # Without noise the scores of the clustered points are the plain ones again.
-    plain = {name: name.removesuffix("_clustered") for name in names if name.endswith("_clustered")}
-    repeated = {c for c, p in plain.items() if p in table and (table[c] - table[p]).abs().max() < 1e-12}
-    names = [name for name in names if name not in repeated]
-    values = pd.DataFrame({name: table[name].map(_blank) for name in ("dataset", "label", "feature", "vectors")})
-    values["algorithm"], values["params"] = table["algorithm"].map(_blank), table["params"].map(_blank)
-    values["k"], values["seeds"] = table["k"], table["n"]
-    decimals: dict[Any, int] = {"k": 0, "seeds": 0}
-    scale: dict[Any, float] = {}
-    std, marks = pd.DataFrame(index=table.index), pd.DataFrame(index=table.index)
-    for name in [*names, "seconds"]:
-        column = name_of(name)
-        values[column], std[column] = table[name], table[f"{name}_std"]
-        scale[column], decimals[column] = display(name)
-        if name not in ("n_clusters", "coverage", "seconds"):
-            by_group = (table[name] * scale[column]).groupby([table["dataset"].map(str), table["label"].map(str)])
-            marks[column] = by_group.transform(rank, decimals=decimals[column], largest=name not in LOWER)
-    values["remarks"] = [_remarks(row) for _, row in table.iterrows()]
-    return [
-        Table(
-            title="Every clustering",
-            values=values,
-            std=std,
-            marks=marks,
-            decimals=decimals,
-            scale=scale,
-            stub=5,
-            flagged=[place for place, errors in enumerate(table["errors"]) if errors],
-            caption="Scores between 0 and 1 in per cent, mean ± standard deviation over seeds. "
-            "Best of a dataset and label in bold, second underlined.",
-        )
-    ]
-
-
-def name_of(score: str) -> str:
-    """Return how a score is called in a heading."""
-    base = score.removesuffix("_clustered")
-    return _NAMES.get(base, base.replace("_", " ")) + (" (clustered)" if base != score else "")
-
-
-def display(score: str) -> tuple[float, int]:
-    """Return the factor and the digits with which a score is shown."""
-    base = score.removesuffix("_clustered")
-    if base in PERCENT:
-        return 100.0, 1
-    return 1.0, {"n_clusters": 1, "calinski_harabasz": 1, "seconds": 2}.get(base, 3)
-
-
 def _unit(score: str) -> str:
     return "In per cent. " if display(score)[0] == 100 else ""
-
-
-def groups(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, Any], pd.DataFrame]]:
-    """Yield ((dataset, label), rows) in the order of first appearance; a failed run's rows belong to no label."""
-    keys = list(dict.fromkeys((row.dataset, row.label) for row in table.itertuples()))
-    for dataset, label in keys:
-        same_label = table["label"].isna() if _empty(label) else table["label"] == label
-        yield (dataset, label), table[(table["dataset"] == dataset) & same_label]
-
-
-def heading(dataset: Any, label: Any) -> str:
-    """Return how a dataset and label column are called in a heading."""
-    return str(dataset) if _empty(label) else f"{dataset} · {label}"
 
 
 def _noise(placed: pd.DataFrame) -> list[str]:
@@ -338,6 +206,15 @@ def _noise(placed: pd.DataFrame) -> list[str]:
     names = [str(name) for name in placed.columns if not placed[name].all()]
     what = "calls many recordings noise, each a cluster of its own, and is not ranked there"
     return [f"{', '.join(names)}: {what}."] if names else []
+
+
+def _below(numbers: pd.DataFrame, features: Sequence[Any]) -> list[str]:
+    """Say where learning to cluster left DCEC worse than the autoencoder that it began with."""
+    if not {"ae_kmeans", "dcec"} <= {*numbers}:
+        return []
+    worse = numbers["dcec"].round(1) < numbers["ae_kmeans"].round(1)
+    names = [str(feature) for feature, less in zip(features, worse, strict=True) if less]
+    return [f"dcec: below its ae_kmeans with {', '.join(names)}."] if names else []
 
 
 def _criterion(group: pd.DataFrame, by: str) -> str:
@@ -349,7 +226,7 @@ def _cell(row: pd.Series | None, column: str) -> float:
 
 
 def _describe(row: pd.Series) -> str:
-    text = " · ".join(str(part) for part in (row["algorithm"], row["vectors"]) if not _empty(part))
+    text = " · ".join(str(part) for part in (row["algorithm"], row["vectors"]) if not is_empty(part))
     params = str(row["params"] or "")
     return f"{text} ({params if len(params) <= 40 else params[:39] + '…'})" if params else text
 
@@ -393,19 +270,7 @@ def _seeds(tables: Iterable[pd.DataFrame]) -> str:
 
 def _errors(group: pd.DataFrame) -> list[str]:
     return [
-        f"error: {' · '.join(str(row[c]) for c in ('feature', 'vectors', 'algorithm') if not _empty(row[c]))}: {text}"
+        f"error: {' · '.join(str(row[c]) for c in ('feature', 'vectors', 'algorithm') if not is_empty(row[c]))}: {text}"
         for _, row in group.iterrows()
         for text in row["errors"]
     ]
-
-
-def _remarks(row: pd.Series) -> str:
-    return "; ".join([*(f"error: {text}" for text in row["errors"]), *row["warnings"]])
-
-
-def _blank(value: Any) -> str:
-    return "" if _empty(value) else str(value)
-
-
-def _empty(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)

@@ -1,0 +1,54 @@
+"""How scores, datasets and labels are called and shown in every table, page and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from audioclust.report.aggregate import PERCENT
+
+__all__ = ["blank", "display", "groups", "heading", "is_empty", "name_of"]
+
+_NAMES = {
+    "nmi": "NMI", "acc": "ACC", "ari": "ARI", "ami": "AMI", "fmi": "FMI", "davies_bouldin": "Davies-Bouldin",
+    "calinski_harabasz": "Calinski-Harabasz", "n_clusters": "clusters", "silhouette_cosine": "silhouette (cosine)",
+}  # fmt: skip
+
+
+def name_of(score: str) -> str:
+    """Return how a score is called in a heading."""
+    base = score.removesuffix("_clustered")
+    return _NAMES.get(base, base.replace("_", " ")) + (" (clustered)" if base != score else "")
+
+
+def display(score: str) -> tuple[float, int]:
+    """Return the factor and the digits with which a score is shown."""
+    base = score.removesuffix("_clustered")
+    if base in PERCENT:
+        return 100.0, 1
+    return 1.0, {"n_clusters": 1, "calinski_harabasz": 1, "seconds": 2}.get(base, 3)
+
+
+def groups(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, Any], pd.DataFrame]]:
+    """Yield ((dataset, label), rows) in the order of first appearance; a failed run's rows belong to no label."""
+    keys = list(dict.fromkeys((row.dataset, row.label) for row in table.itertuples()))
+    for dataset, label in keys:
+        same_label = table["label"].isna() if is_empty(label) else table["label"] == label
+        yield (dataset, label), table[(table["dataset"] == dataset) & same_label]
+
+
+def heading(dataset: Any, label: Any) -> str:
+    """Return how a dataset and label column are called in a heading."""
+    return str(dataset) if is_empty(label) else f"{dataset} · {label}"
+
+
+def blank(value: Any) -> str:
+    """Return a value as text, nothing where there is none."""
+    return "" if is_empty(value) else str(value)
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether a cell of a table holds nothing."""
+    return value is None or value == "" or (isinstance(value, float) and value != value)
