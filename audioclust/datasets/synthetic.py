@@ -23,7 +23,6 @@ import soundfile
 from scipy.signal import lfilter, sosfilt
 
 from audioclust import files, parallel
-from audioclust.datasets.catalogue import synthetic as entry
 from audioclust.datasets.metadata import recordings_under, scan
 
 __all__ = ["generate", "utterance"]
@@ -140,7 +139,7 @@ def generate(
     write = partial(_write, root, sample_rate=sample_rate, random_state=random_state)
     for _ in parallel.map(write, missing, jobs=jobs, description="synthetic voices"):
         pass
-    return scan(root, rule=entry, jobs=jobs)
+    return scan(root, rule="synthetic", jobs=jobs)
 
 
 def utterance(speaker: int, word: int, take: int, *, sample_rate: int = 16_000, random_state: int = 0) -> np.ndarray:
