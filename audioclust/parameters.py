@@ -122,7 +122,7 @@ class Classical(_Clustering):
 
 
 class Autoencoder(_Clustering):
-    """05: one feature's images, one size of the embedding; `params` by algorithm, and by "autoencoder" for the network."""
+    """05: one feature's images, one size of the embedding; `params` by algorithm, "autoencoder" for the network."""
 
     notebook: ClassVar[str] = "05_autoencoder_dcec"
     named: ClassVar[tuple[str, ...]] = ("feature", "latent_size")
