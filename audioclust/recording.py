@@ -243,7 +243,7 @@ def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
     """Open a sound file for reading, whatever decodes it."""
     with _handle(path) as handle:
         try:
-            sound = soundfile.SoundFile(handle.fileno(), closefd=False)  # quicker than through Python's own buffer
+            sound = soundfile.SoundFile(handle)
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
             handle.seek(0)
             demuxer = _container(handle.read(4096), extension(path))

@@ -94,8 +94,8 @@ def test_predicts_new_images_with_either_head(digits, fitted):
     assert deeper.folder_ == fitted.folder_, "a matter of the head, so the network was not trained again"
     assert np.array_equal(deeper.embedding_, n2d.embedding_)
     assert evaluate(deeper.labels_, truth)["acc"] > evaluate(n2d.labels_, truth)["acc"]
-    louder = clone(deeper).set_params(folder=None)
-    assert np.array_equal(louder.fit(X).labels_, deeper.labels_)
+    again = clone(deeper).set_params(folder=None).fit(X)
+    assert np.array_equal(again.labels_, deeper.labels_)
 
 
 def test_components_of_the_convolutions(digits, fitted, monkeypatch):

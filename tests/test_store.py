@@ -124,6 +124,26 @@ def test_nothing_is_computed_twice(root, tmp_path, analysed):
     assert analysed == []
 
 
+def test_work_is_shared_out_by_how_long_recordings_are(tmp_path):
+    entries = {"mel": extraction.Entry.at(tmp_path, "mel", extraction.Settings.of({}))}
+
+    def shared_out(lengths):
+        paths = {str(i): Path(str(i)) for i in range(len(lengths))}
+        seconds = dict(zip(paths, lengths, strict=True))
+        tasks = extraction._tasks(paths, seconds, entries, 2, False)
+        names = [[sha256 for sha256, *_ in task.recordings] for task in tasks]
+        assert [sha256 for part in names for sha256 in part] == list(paths)
+        return [len(part) for part in names]
+
+    assert shared_out([3600.0] * 4) == [1, 1, 1, 1], "hours: a worker takes one at a time"
+    assert shared_out([2.0] * 20) == [8, 8, 4], "not less than 16 s at once"
+    many = shared_out([2.0] * 1400)
+    assert max(many) == 128
+    assert many[-1] <= 8, "the last worker is not waited for"
+    assert len(many) < 25
+    assert max(shared_out([60.0] * 1000)) == 60, "an hour at most"
+
+
 def test_only_changed_and_new_recordings_are_computed(root, tmp_path, rng, analysed):
     extract(root, tmp_path / "store")
     analysed.clear()

@@ -19,8 +19,10 @@ def test_statistics_equal_numpy_and_librosas_delta(rng, frames):
     np.testing.assert_allclose(vectors.statistics(values), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_statistics_of_a_long_recording_in_blocks(rng, monkeypatch):
-    values = rng.standard_normal((3, 1000)).astype(np.float32)
+@pytest.mark.parametrize("frames", [65, 67, 131, 1000])
+def test_statistics_of_a_long_recording_in_blocks(rng, monkeypatch, frames):
+    values = rng.standard_normal((3, frames)).astype(np.float32)
+    monkeypatch.setattr(vectors, "_BLOCK", 2000)
     whole = vectors.statistics(values)
     monkeypatch.setattr(vectors, "_BLOCK", 64)
     np.testing.assert_allclose(vectors.statistics(values), whole, rtol=1e-5, atol=1e-6)

@@ -31,7 +31,9 @@ from audioclust.deep.networks import ConvNetwork
 __all__ = ["ConvAutoencoder"]
 
 COMPONENTS = 50
-COMPONENTS_FROM = 5000  # images, so that memory does not grow with their number
+"""Principal components of what the second convolution makes of the images, where the head works on that."""
+COMPONENTS_FROM = 5000
+"""Images that they are computed from, at most, so that memory does not grow with the number of images."""
 
 
 class ConvAutoencoder(ClusterMixin, base.ImageEstimator):

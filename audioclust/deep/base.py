@@ -182,9 +182,10 @@ class ImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _passed(self, layers: torch.nn.Module, images: np.ndarray) -> Iterator[NDArray[np.float32]]:
         """Pass checked images through layers of the network, block by block [shape=(block, numbers)]."""
-        with torch.no_grad(), using_cores():
-            for block in np.array_split(images, max(1, -(-len(images) // EMBED_BATCH))):
-                yield layers(self.scaling_(torch.from_numpy(np.array(block)))).flatten(1).numpy()
+        for block in np.array_split(images, max(1, -(-len(images) // EMBED_BATCH))):
+            with torch.no_grad(), using_cores():  # ends before the block is handed out
+                done = layers(self.scaling_(torch.from_numpy(np.array(block)))).flatten(1)
+            yield done.numpy()
 
     def _trained_before(self) -> bool:
         """Take the finished training that the folder holds, if it does."""

@@ -176,7 +176,6 @@ def _work(task: _Task) -> dict[str, str]:
 def _analysed(task: _Task) -> dict[str, str]:
     done: defaultdict[str, list[Rows]] = defaultdict(list)
     problems: dict[str, str] = {}
-    described = np.empty((0, 0), np.float32)
     settings = next(iter(task.entries.values())).settings
     for sha256, path, features in task.recordings:
         try:
@@ -191,7 +190,8 @@ def _analysed(task: _Task) -> dict[str, str]:
             continue
         for name in features:
             values = found.pop(name).T
-            described = described[:, 1:] if name == "mfcc_no0" and "mfcc" in features else statistics(values)
+            known = name == "mfcc_no0" and "mfcc" in features  # the coefficients just described, but for the first
+            described = done["mfcc"][-1].statistics[0, :, 1:] if known else statistics(values)
             done[name].append(_row(name, sha256, values, described, settings))
             if task.arrays:
                 _write_array(values, task.entries[name].array(sha256))

@@ -1,4 +1,4 @@
-"""How scores, datasets and labels are called and shown in every table, page and figure."""
+"""How scores, datasets and labels are called, shown and kept apart in the tables."""
 
 from __future__ import annotations
 
