@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.clustering.hdbscan import HDBSCAN
-from audioclust.clustering.partial_sets import PartialSets
+from audioclust.clustering.speakers.partial_sets import PartialSets
 
 
 def rows(quick: bool) -> list[dict[str, Any]]:

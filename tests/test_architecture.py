@@ -9,12 +9,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "audioclust"
 LEVELS = [
-    {"files", "parallel", "project", "recording", "parameters"},
+    {"files", "parallel", "project", "recording", "geometry", "validation", "plugins"},
     {"datasets"},
     {"audio"},
     {"features", "embeddings"},
-    {"clustering", "deep"},
     {"evaluation"},
+    {"clustering"},
+    {"deep"},
+    {"curation"},
     {"report"},
     {"runs"},
     {"cli"},

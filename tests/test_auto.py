@@ -6,10 +6,11 @@ from scipy.stats import multivariate_normal
 from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
 
-from audioclust.clustering import DegenerateClusteringWarning, make, two_covariance
-from audioclust.clustering.auto import AutoSpeakers
-from audioclust.clustering.separation import best_level, noise_floor
-from audioclust.clustering.valley import valley_depth
+from audioclust.clustering import DegenerateClusteringWarning, make
+from audioclust.clustering.speakers import two_covariance
+from audioclust.clustering.speakers.auto import AutoSpeakers
+from audioclust.clustering.speakers.separation import best_level, noise_floor
+from audioclust.clustering.speakers.valley import valley_depth
 
 
 @pytest.mark.parametrize(("sizes", "d", "noise", "least"), [
@@ -92,7 +93,7 @@ def test_order_and_duplicates(rng):
     np.testing.assert_array_equal(twice, np.concatenate([labels, labels]))
 
 
-@pytest.mark.filterwarnings("ignore::audioclust.clustering.degenerate.DegenerateClusteringWarning")
+@pytest.mark.filterwarnings("ignore::audioclust.evaluation.degenerate.DegenerateClusteringWarning")
 def test_too_little_to_tell(rng):
     for X in (np.ones((2, 3)), np.ones((9, 3)), np.zeros((4, 3)), rng.standard_normal((2, 5)), np.eye(3)):
         np.testing.assert_array_equal(AutoSpeakers().fit_predict(X), 0)

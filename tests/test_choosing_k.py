@@ -5,7 +5,7 @@ from sklearn import metrics
 from sklearn.datasets import make_blobs
 
 from audioclust import clustering
-from audioclust.clustering import choosing_k
+from audioclust.clustering.selection import n_clusters as choosing_k
 
 
 def blobs(n=200, d=5, k=4, seed=3, std=1.0):

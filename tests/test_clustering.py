@@ -15,10 +15,12 @@ from sklearn.neighbors import kneighbors_graph
 from sklearn.utils.estimator_checks import check_estimator
 
 from audioclust import clustering
-from audioclust.clustering import DegenerateClusteringWarning, degenerate, indices
-from audioclust.clustering.base import canonical_order
+from audioclust.clustering import DegenerateClusteringWarning
 from audioclust.clustering.classical import k_distances, knee
 from audioclust.clustering.spectral import connect
+from audioclust.evaluation import degenerate
+from audioclust.evaluation import internal as indices
+from audioclust.geometry import canonical_order
 
 OURS = ("kmeans", "fuzzy_cmeans", "agglomerative", "dbscan", "spectral")
 

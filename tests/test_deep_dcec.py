@@ -11,10 +11,10 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.deep import DCEC, ClusterCollapseWarning, ConvAutoencoder
-from audioclust.deep.collapse import collapse
 from audioclust.deep.data import canonical
 from audioclust.deep.dcec import divergence, student_t, target_distribution
 from audioclust.evaluation import evaluate
+from audioclust.evaluation.degenerate import collapse
 
 SMALL = {"channels": (8, 16, 32), "latent_size": 5, "batch_size": 64, "schedule": "constant"}
 

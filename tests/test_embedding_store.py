@@ -7,7 +7,7 @@ import soundfile
 
 from audioclust import datasets, embeddings
 from audioclust.embeddings import encoder as shared_parts
-from audioclust.embeddings import mixtures
+from audioclust.embeddings import multispeaker as mixtures
 from audioclust.embeddings import vectors as vectors_module
 
 RATE = 8000

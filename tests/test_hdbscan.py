@@ -8,12 +8,12 @@ from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
 
 from audioclust.clustering import DegenerateClusteringWarning
+from audioclust.clustering._spanning_tree import core_distances, spanning_tree
 from audioclust.clustering.hdbscan import HDBSCAN
-from audioclust.clustering.mutual_reachability import core_distances, spanning_tree
-from audioclust.clustering.nme_spectral import NMESpectral
-from audioclust.clustering.umap_hdbscan import UMAPHDBSCAN
+from audioclust.clustering.speakers.nme_spectral import NMESpectral
+from audioclust.clustering.speakers.umap_hdbscan import UMAPHDBSCAN
 
-pytestmark = pytest.mark.filterwarnings("ignore::audioclust.clustering.degenerate.DegenerateClusteringWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::audioclust.evaluation.degenerate.DegenerateClusteringWarning")
 
 
 def _plain_tree(X, min_samples):

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from audioclust import report
-from audioclust.report import clips
+from audioclust.report.pages import clips
 
 RATE = 8000
 NAMES = [

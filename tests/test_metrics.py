@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics
 
 from audioclust.evaluation import evaluate
-from audioclust.evaluation.metrics import LABEL_SCORES, SCORES, accuracy, singletons
+from audioclust.evaluation.external import LABEL_SCORES, SCORES, accuracy, singletons
 
 INTERNAL = ("silhouette", "silhouette_cosine", "davies_bouldin", "calinski_harabasz")
 

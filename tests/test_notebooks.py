@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from audioclust import files, runs
-from audioclust.clustering import Prototypes, cluster_map
-from audioclust.parameters import MODELS, check
+from audioclust.clustering import Prototypes
+from audioclust.curation import cluster_map
 from audioclust.project import Project
+from audioclust.runs.parameters import MODELS, check
 
 SMALL = {"speakers": 4, "words": 3, "takes": 4}
 FAST = ["kmeans", "fuzzy_cmeans", "agglomerative", "hdbscan"]

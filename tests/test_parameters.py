@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audioclust.parameters import MODELS, check
+from audioclust.runs.parameters import MODELS, check
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 

@@ -8,10 +8,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
 
-from audioclust.clustering.cluster_map import read_cluster_map, write_cluster_map
-from audioclust.clustering.partial_sets import PartialSets, _suspect_size
+from audioclust.clustering.speakers.partial_sets import PartialSets, _suspect_size
+from audioclust.curation.cluster_map import read_cluster_map, write_cluster_map
 
-pytestmark = pytest.mark.filterwarnings("ignore::audioclust.clustering.degenerate.DegenerateClusteringWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::audioclust.evaluation.degenerate.DegenerateClusteringWarning")
 
 
 def _on_arc(degrees, each=1, d=8):

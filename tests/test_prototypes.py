@@ -8,10 +8,10 @@ from sklearn.cluster import KMeans
 from speaker_vectors import accuracy, speakers
 
 from audioclust.clustering import Prototypes
-from audioclust.clustering.constraints import Constrained, obey
 from audioclust.clustering.hdbscan import HDBSCAN
-from audioclust.clustering.refine import confidence, refine
-from audioclust.clustering.scores import equal_error, false_accept_threshold, midway
+from audioclust.curation.constraints import Constrained, obey
+from audioclust.curation.refine import confidence, refine
+from audioclust.evaluation.thresholds import equal_error, false_accept_threshold, midway
 
 # ---- prototypes
 

@@ -6,8 +6,9 @@ import pytest
 from sklearn.metrics import silhouette_samples
 from speaker_vectors import speakers
 
-from audioclust.evaluation import review
-from audioclust.evaluation.review import compare_with_agglomerative, cosine_silhouettes
+from audioclust.curation import review
+from audioclust.curation.review import compare_with_agglomerative
+from audioclust.evaluation.internal import silhouettes
 
 
 def _plane(*degrees):
@@ -40,11 +41,11 @@ def test_kinds_by_hand():
 def test_silhouettes_as_in_scikit_learn():
     X, truth = speakers([9, 1, 14, 5], noise=1.2)
     labels = np.where(np.arange(len(X)) % 7 == 0, -1, truth)
-    ours = cosine_silhouettes(X, labels)
+    ours = silhouettes(X, labels, metric="cosine")
     inside = labels != -1
     np.testing.assert_allclose(ours[inside], silhouette_samples(X[inside], labels[inside], metric="cosine"), atol=1e-12)
     assert np.isnan(ours[~inside]).all()
-    assert np.isnan(cosine_silhouettes(X, np.zeros(len(X), dtype=int))).all()
+    assert np.isnan(silhouettes(X, np.zeros(len(X), dtype=int), metric="cosine")).all()
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [-1, -1, -1], [0, 1, 2], [0, 0, -1], [5, 5, 7]])

@@ -82,7 +82,7 @@ def test_a_failing_run_does_not_stop_the_rest(home, tmp_path):
 
 def test_changed_recordings_make_runs_stale(home):
     (record, *_) = (home.results / "synthetic").glob("04*/run.json")
-    from audioclust.runs.notebook import is_done
+    from audioclust.runs.run import is_done
 
     document = files.read_json(record)
     assert is_done(record.parent, home, "synthetic") == (document["status"] == "complete")

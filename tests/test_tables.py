@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioclust.report import published, tables
-from audioclust.report.aggregate import aggregate
-from audioclust.report.table import Table, escape_csv, escape_latex, escape_markdown, rank
+from audioclust.report import tables
+from audioclust.report.tables import published
+from audioclust.report.tables.aggregate import aggregate
+from audioclust.report.tables.table import Table, escape_csv, escape_latex, escape_markdown, rank
 
 GOLDEN = Path(__file__).parent / "golden"
 NASTY = '=HYPERLINK("x") </script><img src=x onerror=alert(1)> | $a_b$ \\input{x} 100% & `c` **d** [e](http://f)\n#g'

@@ -12,8 +12,8 @@ exception where clusters tie: its default ``ties="rows"`` breaks them by row, as
 from importlib import import_module
 from typing import Any
 
-from audioclust.clustering.degenerate import DegenerateClusteringWarning
 from audioclust.clustering.registry import available, make, parameters, register
+from audioclust.evaluation.degenerate import DegenerateClusteringWarning
 
 __all__ = [
     "GRIDS",
@@ -28,18 +28,19 @@ __all__ = [
     "search",
 ]
 
+# imported when first asked for; prototypes and the scaler live in other rooms and are named here for users
 _LAZY = {
-    "GRIDS": "grid_search",
-    "GroupScaler": "nuisance",
-    "Prototypes": "prototypes",
-    "estimate_k": "choosing_k",
-    "search": "grid_search",
+    "GRIDS": "audioclust.clustering.selection.grid_search",
+    "GroupScaler": "audioclust.features.group_scaler",
+    "Prototypes": "audioclust.curation.prototypes",
+    "estimate_k": "audioclust.clustering.selection.n_clusters",
+    "search": "audioclust.clustering.selection.grid_search",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value

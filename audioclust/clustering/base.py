@@ -14,16 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import validate_data
 
-from audioclust.clustering import degenerate
+from audioclust.evaluation import degenerate
+from audioclust.geometry import canonical_order
+from audioclust.validation import check_n_clusters
 
-__all__ = ["OrderedClusterer", "canonical_order", "check_choice", "check_n_clusters"]
-
-
-def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the order of the rows by their first value, ties by the second, and so on [shape=(n,)]."""
-    order = np.argsort(X[:, 0], kind="stable")
-    first = X[order, 0]
-    return np.lexsort(X.T[::-1]) if np.any(first[1:] == first[:-1]) else order
+__all__ = ["OrderedClusterer"]
 
 
 class OrderedClusterer(ClusterMixin, BaseEstimator):
@@ -72,16 +67,3 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         raise NotImplementedError
-
-
-def check_n_clusters(n_clusters: Any, n_samples: int) -> None:
-    """Raise a ``ValueError`` unless 1 <= `n_clusters` <= `n_samples`."""
-    whole = isinstance(n_clusters, (int, np.integer)) and not isinstance(n_clusters, bool)
-    if not whole or not 1 <= n_clusters <= n_samples:
-        raise ValueError(f"n_clusters={n_clusters!r}: give a whole number from 1 to n_samples={n_samples}")
-
-
-def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Raise a ``ValueError`` unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r}: give one of {', '.join(allowed)}")

@@ -23,7 +23,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering.base import OrderedClusterer, check_choice
+from audioclust.clustering.base import OrderedClusterer
+from audioclust.validation import check_choice
 
 __all__ = ["DBSCAN", "Agglomerative", "KMeans", "k_distances", "knee"]
 

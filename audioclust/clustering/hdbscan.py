@@ -4,7 +4,7 @@ Arrays: ``X`` (n, d), one vector per recording; ``labels_`` (n,), -1 for noise; 
 cluster a recording lies, 0 for noise. The number of clusters is not asked for.
 
 The costly part, the minimum spanning tree of the mutual reachability graph, is
-:func:`audioclust.clustering.mutual_reachability.spanning_tree`: the same tree as the `hdbscan` package's, by matrix
+:func:`audioclust.clustering._spanning_tree.spanning_tree`: the same tree as the `hdbscan` package's, by matrix
 products. Everything after the tree (condensing it, choosing clusters) is that package's own code, so the result is the
 package's result.
 
@@ -26,11 +26,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering import degenerate
-from audioclust.clustering.base import canonical_order, check_choice
-from audioclust.clustering.mutual_reachability import spanning_tree
+from audioclust.clustering._spanning_tree import spanning_tree
+from audioclust.evaluation import degenerate
+from audioclust.geometry import canonical_order, unit_rows
+from audioclust.validation import check_choice
 
-__all__ = ["HDBSCAN", "unit_rows"]
+__all__ = ["HDBSCAN"]
 
 
 class HDBSCAN(ClusterMixin, BaseEstimator):
@@ -234,31 +235,6 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         check_choice("metric", self.metric, ("euclidean", "cosine"))
         check_choice("cluster_selection_method", self.cluster_selection_method, ("eom", "leaf"))
         check_choice("ties", self.ties, ("rows", "canonical"))
-
-
-def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
-    """Scale every row to length 1.
-
-    Parameters
-    ----------
-    X : array [shape=(n, d)]
-    zero : "raise" or "warn"
-        What to do about rows of zeros, which have no direction; with "warn" they stay zero.
-
-    Raises
-    ------
-    ValueError
-        When a row is zero; the message names the first ones.
-    """
-    norms = np.linalg.norm(X, axis=1)
-    if not norms.all():
-        found = np.flatnonzero(norms == 0)
-        rows = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
-        finding = f"{len(found)} of {len(X)} vectors are zero and have no direction: rows {rows}"
-        if zero == "raise":
-            raise ValueError(finding)
-        degenerate.warn([finding], "unit_rows")
-    return X / np.where(norms > 0, norms, 1.0)[:, None]
 
 
 def _single_linkage(edges: NDArray[np.float64]) -> NDArray[np.float64]:

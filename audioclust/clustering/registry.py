@@ -12,15 +12,15 @@ __all__ = ["available", "make", "parameters", "register"]
 _ROOM = "audioclust.clustering"
 _CLUSTERERS: dict[str, str | Callable[..., Any]] = {
     "kmeans": f"{_ROOM}.classical:KMeans",
-    "fuzzy_cmeans": f"{_ROOM}.fuzzy:FuzzyCMeans",
+    "fuzzy_cmeans": f"{_ROOM}.fuzzy_cmeans:FuzzyCMeans",
     "agglomerative": f"{_ROOM}.classical:Agglomerative",
     "dbscan": f"{_ROOM}.classical:DBSCAN",
     "hdbscan": f"{_ROOM}.hdbscan:HDBSCAN",
     "spectral": f"{_ROOM}.spectral:Spectral",
-    "umap_hdbscan": f"{_ROOM}.umap_hdbscan:UMAPHDBSCAN",
-    "nme_spectral": f"{_ROOM}.nme_spectral:NMESpectral",
-    "partial_sets": f"{_ROOM}.partial_sets:PartialSets",
-    "auto": f"{_ROOM}.auto:AutoSpeakers",
+    "umap_hdbscan": f"{_ROOM}.speakers.umap_hdbscan:UMAPHDBSCAN",
+    "nme_spectral": f"{_ROOM}.speakers.nme_spectral:NMESpectral",
+    "partial_sets": f"{_ROOM}.speakers.partial_sets:PartialSets",
+    "auto": f"{_ROOM}.speakers.auto:AutoSpeakers",
 }
 
 

@@ -31,7 +31,8 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_random_state
 
-from audioclust.clustering.base import OrderedClusterer, check_choice
+from audioclust.clustering.base import OrderedClusterer
+from audioclust.validation import check_choice
 
 __all__ = ["Spectral", "connect", "embed", "median_gamma"]
 

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audioclust.deep.autoencoder import ConvAutoencoder
-    from audioclust.deep.collapse import ClusterCollapseWarning
     from audioclust.deep.dcec import DCEC
+    from audioclust.evaluation.degenerate import ClusterCollapseWarning
 
 __all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder"]
 
-_HOMES = {"ConvAutoencoder": "autoencoder", "ClusterCollapseWarning": "collapse", "DCEC": "dcec"}
+_HOMES = {
+    "ConvAutoencoder": "audioclust.deep.autoencoder",
+    "ClusterCollapseWarning": "audioclust.evaluation.degenerate",
+    "DCEC": "audioclust.deep.dcec",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import torch only when a network is asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

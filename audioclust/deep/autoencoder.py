@@ -27,6 +27,7 @@ from audioclust import files
 from audioclust.deep import base, heads, training
 from audioclust.deep.data import SCALES, Scaling, canonical, check_images
 from audioclust.deep.networks import ConvNetwork
+from audioclust.validation import check_choice, check_number
 
 __all__ = ["ConvAutoencoder"]
 
@@ -229,14 +230,14 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         base.check_network(self)
         base.check_training(self)
         base.check_augmentation(self)
-        base.check_number("epochs", self.epochs, 1, whole=True)
-        base.check_choice("scale", self.scale, SCALES)
-        base.check_choice("schedule", self.schedule, ("cosine", "constant"))
-        base.check_choice("head", self.head, heads.HEADS)
-        base.check_choice("head_on", self.head_on, ("embedding", "convolutions"))
-        base.check_number("head_runs", self.head_runs, 1, whole=True)
+        check_number("epochs", self.epochs, 1, whole=True)
+        check_choice("scale", self.scale, SCALES)
+        check_choice("schedule", self.schedule, ("cosine", "constant"))
+        check_choice("head", self.head, heads.HEADS)
+        check_choice("head_on", self.head_on, ("embedding", "convolutions"))
+        check_number("head_runs", self.head_runs, 1, whole=True)
         if self.n_clusters is not None:
-            base.check_number("n_clusters", self.n_clusters, 2, n, whole=True)
+            check_number("n_clusters", self.n_clusters, 2, n, whole=True)
 
     def _learn(self, images: np.ndarray, seed: int, hardware: training.Hardware) -> None:
         """Train, or take the finished training that the folder holds."""

@@ -24,8 +24,9 @@ from audioclust import files
 from audioclust.deep.data import Augmentation, Scaling, check_images
 from audioclust.deep.networks import ACTIVATIONS, ConvNetwork
 from audioclust.deep.training import EMBED_BATCH, Hardware, ImageModule, train, using_cores
+from audioclust.validation import check_choice, check_number
 
-__all__ = ["ImageEstimator", "check_augmentation", "check_choice", "check_number"]
+__all__ = ["ImageEstimator", "check_augmentation"]
 
 logger = logging.getLogger(__name__)
 
@@ -246,21 +247,6 @@ def key(estimator: BaseEstimator, **more: Any) -> str:
     params = {name: value for name, value in plain_params(estimator).items() if name not in UNKEYED}
     kind = type(estimator).__name__
     return f"{kind.lower()}-{files.digest({'kind': kind, 'format': FORMAT, **params, **more})}"
-
-
-def check_number(name: str, value: Any, low: float, high: float | None = None, *, whole: bool = False) -> None:
-    """Raise a ``ValueError`` unless `value` is a (whole) number in `low` .. `high`."""
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    fits = isinstance(value, kinds) and not isinstance(value, bool)
-    if not fits or not low <= value or (high is not None and not value <= high):
-        span = f"from {low} to {high}" if high is not None else f"of at least {low}"
-        raise ValueError(f"{name}={value!r}: give a {'whole ' if whole else ''}number {span}")
-
-
-def check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    """Raise a ``ValueError`` unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r}: give one of {', '.join(map(str, allowed))}")
 
 
 def check_augmentation(estimator: Any) -> Augmentation:

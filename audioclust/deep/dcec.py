@@ -28,9 +28,10 @@ from sklearn.utils.validation import check_is_fitted
 from audioclust import files
 from audioclust.deep import base, heads, training
 from audioclust.deep.autoencoder import ConvAutoencoder
-from audioclust.deep.collapse import ClusterCollapseWarning, collapse
 from audioclust.deep.data import canonical, check_images
 from audioclust.deep.networks import ConvNetwork
+from audioclust.evaluation.degenerate import ClusterCollapseWarning, collapse
+from audioclust.validation import check_number
 
 __all__ = ["DCEC", "divergence", "student_t", "target_distribution"]
 
@@ -263,13 +264,13 @@ class DCEC(ClusterMixin, base.ImageEstimator):
         return student_t(torch.from_numpy(Z), torch.from_numpy(self.cluster_centers_)).numpy()
 
     def _check(self, n: int) -> None:
-        base.check_number("n_clusters", self.n_clusters, 2, n, whole=True)
+        check_number("n_clusters", self.n_clusters, 2, n, whole=True)
         base.check_training(self)
         base.check_augmentation(self)
-        base.check_number("gamma", self.gamma, 0)
-        base.check_number("tol", self.tol, 0, 1)
+        check_number("gamma", self.gamma, 0)
+        check_number("tol", self.tol, 0, 1)
         for name in ("update_interval", "max_iter", "n_init"):
-            base.check_number(name, getattr(self, name), 1, whole=True)
+            check_number(name, getattr(self, name), 1, whole=True)
         if self.autoencoder is not None and not isinstance(self.autoencoder, ConvAutoencoder):
             raise ValueError(f"autoencoder={self.autoencoder!r}: give a ConvAutoencoder or None")
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audioclust.embeddings.encoder import CheckpointError, Encoder, available, load, register
-    from audioclust.embeddings.mixtures import mixed
+    from audioclust.embeddings.multispeaker import mixed
     from audioclust.embeddings.vectors import EmbeddingSet, extract
 
 __all__ = ["CheckpointError", "EmbeddingSet", "Encoder", "available", "extract", "load", "mixed", "register"]

@@ -1,7 +1,7 @@
 """What else a clustering follows: the nuisance audit.
 
 Clusters that were meant to be emotions may be actresses, and clusters of sounds may be loudnesses. The audit is the
-normalised mutual information (arithmetic mean, in [0, 1]; see :mod:`audioclust.evaluation.metrics`) between the
+normalised mutual information (arithmetic mean, in [0, 1]; see :mod:`audioclust.evaluation.external`) between the
 clustering and every other thing that is known about the recordings.
 """
 

@@ -18,7 +18,8 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
-from audioclust.clustering.degenerate import DegenerateClusteringWarning
+from audioclust.evaluation.degenerate import DegenerateClusteringWarning
+from audioclust.evaluation.external import singletons
 
 __all__ = ["Stability", "stability"]
 
@@ -95,25 +96,17 @@ def stability(
         for _ in range(rounds):
             rows = np.sort(generator.choice(n, size, replace=False))
             part = np.asarray(clone(estimator).fit(vectors[rows]).labels_)
-            scores.append(adjusted_rand_score(_alone(whole[rows]), _alone(part)))
+            scores.append(adjusted_rand_score(singletons(whole[rows]), singletons(part)))
             found.append(len(np.unique(part[part != -1])))
-            kept[rows] += _company(_alone(whole[rows]), _alone(part)) > 0.5
+            kept[rows] += _jaccard(singletons(whole[rows]), singletons(part)) > 0.5
             drawn[rows] += 1
     drawn[whole == -1] = 0
     recordings = np.divide(kept, drawn, out=np.full(n, np.nan), where=drawn > 0)
     return Stability(float(np.mean(scores)), float(np.std(scores)), np.array(scores), np.array(found), recordings)
 
 
-def _alone(labels: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Give every noise recording a label of its own."""
-    labels = labels.copy()
-    noise = labels == -1
-    labels[noise] = labels.max(initial=-1) + 1 + np.arange(noise.sum())
-    return labels
-
-
-def _company(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Jaccard index of each recording's two companies."""
+def _jaccard(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Jaccard index of the two groups that each recording is in."""
     first, second = np.unique(one, return_inverse=True)[1], np.unique(other, return_inverse=True)[1]
     pair = first * (second.max() + 1) + second
     _, place, both = np.unique(pair, return_inverse=True, return_counts=True)

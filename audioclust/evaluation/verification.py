@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
-from audioclust.clustering.hdbscan import unit_rows
-from audioclust.clustering.scores import equal_error
+from audioclust.evaluation.thresholds import equal_error
+from audioclust.geometry import unit_rows
 
 __all__ = ["ScoreDistributions", "cluster_uniqueness", "equal_error_rate", "score_distributions"]
 

@@ -13,7 +13,7 @@ __all__ = ["listen", "plots", "tables"]
 def __getattr__(name: str) -> Any:
     # Loaded on first use: matplotlib alone costs most of a second.
     if name == "listen":
-        return import_module("audioclust.report.listening").listen
+        return import_module("audioclust.report.pages").listen
     if name in ("plots", "tables"):
         return import_module(f"audioclust.report.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,8 @@ every score), ``labels.parquet`` (one row per recording and clustering), ``figur
 """
 
 from audioclust.runs.collect import collect
-from audioclust.runs.notebook import NotebookFailed, find_notebook, run
 from audioclust.runs.record import Run
+from audioclust.runs.run import NotebookFailed, find_notebook, run
 from audioclust.runs.sweep import Sweep, sweep
 
 __all__ = ["NotebookFailed", "Run", "Sweep", "collect", "find_notebook", "run", "sweep"]

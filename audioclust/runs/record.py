@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from audioclust import clustering, evaluation, files
-from audioclust.clustering import indices
-from audioclust.evaluation.metrics import SCORES
-from audioclust.parameters import Parameters
+from audioclust.evaluation.external import SCORES
+from audioclust.evaluation.internal import silhouettes
 from audioclust.project import Project, versions
+from audioclust.runs.parameters import Parameters
 
 __all__ = ["Run", "data_digest"]
 
@@ -189,7 +189,7 @@ class Run:
                 "path": index["path"].to_numpy(),
                 "truth": index[label].to_numpy() if label in index else None,
                 "cluster": np.asarray(labels, dtype=np.int64),
-                "silhouette": _silhouettes(X, np.asarray(labels)),
+                "silhouette": silhouettes(X, labels),
                 "probability": np.nan if probability is None else probability,
                 "feature": feature,
                 "vectors": vectors,
@@ -289,14 +289,6 @@ def data_digest(project: Project, dataset: str) -> str | None:
     volatile = {"duration", "level", "note"}
     text = table[[column for column in table.columns if column not in volatile]].astype(str)
     return files.digest(text.to_dict("list"))
-
-
-def _silhouettes(X: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Silhouette of every recording; NaN for noise."""
-    values = np.full(len(X), np.nan)
-    kept = labels != -1
-    values[kept] = indices.silhouette_samples(np.asarray(X, dtype=np.float64)[kept], labels[kept])
-    return values
 
 
 def _distinct(index: pd.DataFrame, column: str) -> int:

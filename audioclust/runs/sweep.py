@@ -18,9 +18,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audioclust import parallel
-from audioclust.parameters import model_for
 from audioclust.project import Project
-from audioclust.runs.notebook import is_done, run
+from audioclust.runs.parameters import model_for
+from audioclust.runs.run import is_done, run
 
 __all__ = ["Sweep", "sweep"]
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from audioclust.report.plots.style import PALETTE, canvas, styled
 
 if TYPE_CHECKING:
-    from audioclust.clustering.choosing_k import KEstimate
+    from audioclust.clustering.selection.n_clusters import KEstimate
 
 __all__ = ["explained_variance", "k_selection"]
 

@@ -18,8 +18,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from audioclust import files
-from audioclust.clustering.hdbscan import unit_rows
-from audioclust.clustering.scores import false_accept_threshold
+from audioclust.evaluation.thresholds import false_accept_threshold
+from audioclust.geometry import group_directions, group_sums, leave_one_out_cosines, unit_rows
 
 __all__ = ["UNKNOWN", "Prototypes"]
 
@@ -92,21 +92,17 @@ class Prototypes(BaseEstimator):
         labels = labels[known]
         self.n_features_in_ = vectors.shape[1]
         self.labels_, place = np.unique(labels, return_inverse=True)
-        self._sums = np.zeros((len(self.labels_), vectors.shape[1]))
-        np.add.at(self._sums, place, vectors)
+        self._sums = group_sums(vectors, place, len(self.labels_))
         self.counts_ = np.bincount(place)
         self.names_: dict[int, str] = {}
         cosines = vectors @ self.centroids_.T
-        rows = np.arange(len(vectors))
-        without = self._sums[place] - vectors
-        lengths = np.linalg.norm(without, axis=1)
-        own = np.where(lengths > 1e-9, np.einsum("ij,ij->i", vectors, without) / np.maximum(lengths, 1e-12), np.nan)
+        own = leave_one_out_cosines(vectors, place, self._sums)
         if self.threshold is not None:
             self.threshold_ = float(self.threshold)
         elif len(self.labels_) == 1:
             raise ValueError("threshold=None: one cluster has no strangers to calibrate on, give a threshold")
         else:
-            cosines[rows, place] = -np.inf
+            cosines[np.arange(len(vectors)), place] = -np.inf
             self.threshold_ = false_accept_threshold(cosines.max(axis=1), self.false_accept_rate)
         own = own[np.isfinite(own)]
         self.miss_rate_ = float(np.mean(own < self.threshold_)) if len(own) else float("nan")
@@ -115,8 +111,7 @@ class Prototypes(BaseEstimator):
     @property
     def centroids_(self) -> NDArray[np.float64]:
         """Directions of the prototypes [shape=(k, d)]."""
-        lengths = np.linalg.norm(self._sums, axis=1, keepdims=True)
-        return self._sums / np.maximum(lengths, 1e-12)
+        return group_directions(self._sums)
 
     def similarities(self, X: ArrayLike) -> NDArray[np.float64]:
         """Cosine of every row with every prototype [shape=(n, k)]."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclust.clustering import two_covariance
+from audioclust.clustering.speakers import two_covariance
 
 __all__ = ["valley_depth"]
 

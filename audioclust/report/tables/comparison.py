@@ -16,11 +16,11 @@ from urllib.parse import quote
 import pandas as pd
 
 from audioclust import files
-from audioclust.report import pages
-from audioclust.report.aggregate import aggregate
-from audioclust.report.clusterings import full, nuisance
-from audioclust.report.table import Table, concat_csv
-from audioclust.report.views import best_per_feature, published, scores
+from audioclust.report.pages import template as pages
+from audioclust.report.tables.aggregate import aggregate
+from audioclust.report.tables.per_clustering import full, nuisance
+from audioclust.report.tables.per_feature import best_per_feature, published, scores
+from audioclust.report.tables.table import Table, concat_csv
 
 __all__ = ["Comparison", "Table", "comparison", "page", "write"]
 

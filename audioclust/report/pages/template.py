@@ -36,7 +36,9 @@ def fill(template: str, *, title: str, **parts: str) -> str:
     **parts : str
         HTML for the other places.
     """
-    text = resources.files("audioclust.report").joinpath("templates", f"{template}.html").read_text(encoding="utf-8")
+    text = (
+        resources.files("audioclust.report.pages").joinpath("templates", f"{template}.html").read_text(encoding="utf-8")
+    )
     scripts = " ".join(_hash(script) for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL))
     policy = (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; "

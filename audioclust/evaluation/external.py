@@ -24,7 +24,7 @@ Metrics
 * ``fmi``: geometric mean of pairwise precision and recall [5]_
 * ``n_clusters``, ``coverage``: clusters that hold anything; share of the recordings that is not noise
 * ``silhouette``, ``silhouette_cosine``, ``davies_bouldin``, ``calinski_harabasz``: on the recordings that are not
-  noise, see :mod:`audioclust.clustering.indices`
+  noise, see :mod:`audioclust.evaluation.internal`
 
 Where the labelled recordings all have one label there is nothing to find: ``nmi``, ``ari``, ``ami``, ``homogeneity``
 and ``completeness`` are undefined.
@@ -50,7 +50,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from sklearn import metrics
 
-from audioclust.clustering import indices
+from audioclust.evaluation import internal as indices
 
 __all__ = ["LABEL_SCORES", "SCORES", "accuracy", "evaluate", "singletons"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.report.aggregate import LOWER, SCORES, best, feature_order, is_network, is_ranked
-from audioclust.report.naming import display, groups, heading, is_empty, name_of
-from audioclust.report.published import SOURCES, Figure, lookup
-from audioclust.report.table import Table, rank
+from audioclust.report.tables.aggregate import LOWER, SCORES, best, feature_order, is_network, is_ranked
+from audioclust.report.tables.labels import display, groups, heading, is_empty, name_of
+from audioclust.report.tables.published import SOURCES, Figure, lookup
+from audioclust.report.tables.table import Table, rank
 
 __all__ = ["best_per_feature", "published", "scores"]
 

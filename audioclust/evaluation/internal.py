@@ -19,10 +19,10 @@ import logging
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-__all__ = ["calinski_harabasz", "davies_bouldin", "silhouette", "silhouette_samples"]
+__all__ = ["calinski_harabasz", "davies_bouldin", "silhouette", "silhouette_samples", "silhouettes"]
 
 _log = logging.getLogger(__name__)
 _BLOCK = 2**24  # numbers in one block of distances: 128 MiB
@@ -88,6 +88,28 @@ def silhouette_samples(
     largest = np.maximum(own, nearest)
     values = np.divide(nearest - own, largest, out=np.zeros(len(rows)), where=largest > 0)
     values[sizes[codes] == 1] = 0.0
+    return values
+
+
+def silhouettes(X: ArrayLike, labels: ArrayLike, *, metric: str = "euclidean") -> NDArray[np.float64]:
+    """Silhouette of every recording of a clustering that may hold noise [1]_.
+
+    Parameters
+    ----------
+    X : array-like [shape=(n, d)]
+    labels : array-like of int [shape=(n,)]
+        -1 for noise.
+    metric : {"euclidean", "cosine"}
+
+    Returns
+    -------
+    array [shape=(n,)]
+        In [-1, 1]; 0 for a cluster of one, NaN for noise and everywhere where it is undefined.
+    """
+    rows, labels = np.asarray(X, dtype=np.float64), np.asarray(labels)
+    values = np.full(len(rows), math.nan)
+    clustered = labels != -1
+    values[clustered] = silhouette_samples(rows[clustered], labels[clustered], metric=metric)
     return values
 
 

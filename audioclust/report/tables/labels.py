@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.report.aggregate import PERCENT
+from audioclust.report.tables.aggregate import PERCENT
 
 __all__ = ["blank", "display", "groups", "heading", "is_empty", "name_of"]
 

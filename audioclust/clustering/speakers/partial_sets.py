@@ -35,8 +35,9 @@ from sklearn.utils import check_random_state
 
 from audioclust import parallel
 from audioclust.clustering.base import OrderedClusterer
-from audioclust.clustering.hdbscan import HDBSCAN, unit_rows
-from audioclust.clustering.scores import midway
+from audioclust.clustering.hdbscan import HDBSCAN
+from audioclust.evaluation.thresholds import midway
+from audioclust.geometry import group_directions, leave_one_out_cosines, unit_rows
 
 __all__ = ["PartialSets"]
 
@@ -145,9 +146,8 @@ class PartialSets(OrderedClusterer):
             agree.append(np.einsum("ij,ij->i", first, second))
             disagree.append((means @ means.T)[np.triu_indices(len(means), 1)])
             for number, cluster in enumerate(clusters):
-                sums = X[cluster].sum(axis=0) - X[cluster]
-                lengths = np.maximum(np.linalg.norm(sums, axis=1), 1e-12)
-                own.append(np.einsum("ij,ij->i", X[cluster], sums) / lengths)
+                place = np.zeros(len(cluster), dtype=np.intp)
+                own.append(leave_one_out_cosines(X[cluster], place, X[cluster].sum(axis=0, keepdims=True)))
                 if len(clusters) > 1:
                     cosines = means @ X[cluster].mean(axis=0)
                     cosines[number] = -np.inf
@@ -231,8 +231,7 @@ class PartialSets(OrderedClusterer):
 
 def _means(X: NDArray[np.float64], clusters: list[Rows]) -> NDArray[np.float64]:
     """Mean direction of each cluster; zero where its vectors cancel."""
-    means = np.array([X[cluster].mean(axis=0) for cluster in clusters])
-    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return group_directions(np.array([X[cluster].sum(axis=0) for cluster in clusters]))
 
 
 def _nearest(means: NDArray[np.float64]) -> tuple[Rows, NDArray[np.float64]]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.report.aggregate import LOWER, nuisance_columns, score_columns
-from audioclust.report.naming import blank, display, groups, heading, is_empty, name_of
-from audioclust.report.table import Table, rank
+from audioclust.report.tables.aggregate import LOWER, nuisance_columns, score_columns
+from audioclust.report.tables.labels import blank, display, groups, heading, is_empty, name_of
+from audioclust.report.tables.table import Table, rank
 
 __all__ = ["full", "nuisance"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from audioclust.report.aggregate import is_network
+from audioclust.report.tables.aggregate import is_network
 
 __all__ = ["CAMSAT", "FIGURES", "SOURCES", "U_VECTORS", "Figure", "lookup"]
 

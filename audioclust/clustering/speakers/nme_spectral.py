@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from audioclust.clustering.base import OrderedClusterer
-from audioclust.clustering.hdbscan import unit_rows
+from audioclust.geometry import unit_rows
 
 __all__ = ["NMESpectral"]
 

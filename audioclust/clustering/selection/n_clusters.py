@@ -40,10 +40,11 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_array, check_random_state
 
-from audioclust.clustering import degenerate, indices
-from audioclust.clustering.base import canonical_order
 from audioclust.clustering.classical import knee
 from audioclust.clustering.registry import make, parameters
+from audioclust.evaluation import degenerate
+from audioclust.evaluation import internal as indices
+from audioclust.geometry import canonical_order
 
 __all__ = ["CRITERIA", "KEstimate", "estimate_k"]
 

@@ -18,9 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.utils.validation import check_array
 
-from audioclust.clustering.hdbscan import unit_rows
+from audioclust.evaluation.internal import silhouettes
+from audioclust.geometry import group_directions, group_sums, unit_rows
 
-__all__ = ["compare_with_agglomerative", "cosine_silhouettes", "review"]
+__all__ = ["compare_with_agglomerative", "review"]
 
 
 def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *, per_kind: int = 1) -> pd.DataFrame:
@@ -57,10 +58,10 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
     if index is not None and len(index) != len(X):
         raise ValueError(f"index has {len(index)} rows, X has {len(X)}")
     clusters = np.unique(labels[labels != -1])
-    means = _means(X, labels, clusters)
-    cosines = X @ means.T
     place = np.searchsorted(clusters, labels)
     inside = labels != -1
+    means = group_directions(group_sums(X[inside], place[inside], len(clusters)))
+    cosines = X @ means.T
     own = np.full(len(X), np.nan)
     own[inside] = cosines[inside, place[inside]]
     others = cosines.copy()
@@ -69,7 +70,7 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
     best = others.argmax(axis=1) if has_other else np.zeros(len(X), dtype=np.intp)
     other = others[np.arange(len(X)), best] if has_other else np.full(len(X), np.nan)
     other[~np.isfinite(other)] = np.nan
-    silhouettes = cosine_silhouettes(X, labels)
+    silhouette = silhouettes(X, labels, metric="cosine")
     listed: list[tuple[int, str, int]] = []
     for cluster in clusters:
         rows = np.flatnonzero(labels == cluster)
@@ -80,8 +81,8 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
             if kind in kinds:
                 ranked = rows[np.argsort(kinds[kind], kind="stable")[:per_kind]]
                 listed += [(int(cluster), kind, int(row)) for row in ranked]
-        low = rows[silhouettes[rows] < 0]
-        ranked = low[np.argsort(silhouettes[low], kind="stable")[:per_kind]]
+        low = rows[silhouette[rows] < 0]
+        ranked = low[np.argsort(silhouette[low], kind="stable")[:per_kind]]
         listed += [(int(cluster), "low silhouette", int(row)) for row in ranked]
     noise = np.flatnonzero(~inside)
     ranked = noise[np.argsort(-np.nan_to_num(other[noise], nan=-2.0), kind="stable")[:per_kind]]
@@ -93,41 +94,11 @@ def review(X: ArrayLike, labels: ArrayLike, index: pd.DataFrame | None = None, *
     table["similarity"] = own[rows]
     table["nearest"] = np.where(np.isfinite(other[rows]), clusters[best[rows]] if len(clusters) else -1, -1)
     table["nearest_similarity"] = other[rows]
-    table["silhouette"] = silhouettes[rows]
+    table["silhouette"] = silhouette[rows]
     if index is None:
         return table
     joined = index.iloc[rows].reset_index(drop=True)
     return pd.concat([table, joined[[column for column in joined if column not in table]]], axis=1)
-
-
-def cosine_silhouettes(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """Silhouette of every recording with cosine distances, without the matrix of all pairs.
-
-    The mean cosine distance to a cluster is 1 minus the inner product with the mean of its unit vectors.
-
-    Returns
-    -------
-    array [shape=(n,)]
-        In [-1, 1]; 0 for the only recording of a cluster, NaN for noise and where there is one cluster.
-    """
-    X, labels = _checked(X, labels)
-    result = np.full(len(X), np.nan)
-    inside = labels != -1
-    clusters, place = np.unique(labels[inside], return_inverse=True)
-    if len(clusters) < 2:
-        return result
-    sizes = np.bincount(place).astype(np.float64)
-    sums = np.zeros((len(clusters), X.shape[1]))
-    np.add.at(sums, place, X[inside])
-    distances = 1 - X[inside] @ (sums / sizes[:, None]).T
-    rows = np.arange(len(place))
-    a = distances[rows, place] * sizes[place] / np.maximum(sizes[place] - 1, 1)
-    distances[rows, place] = np.inf
-    b = distances.min(axis=1)
-    largest = np.maximum(a, b)
-    value = np.divide(b - a, largest, out=np.zeros_like(a), where=largest > 0)
-    result[inside] = np.where(sizes[place] > 1, value, 0.0)
-    return result
 
 
 def compare_with_agglomerative(X: ArrayLike, labels: ArrayLike, *, least: float = 0.2) -> pd.DataFrame:
@@ -181,8 +152,3 @@ def _checked(X: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     if labels.shape != (len(X),):
         raise ValueError(f"labels has shape {labels.shape}, X has {len(X)} rows")
     return X, labels
-
-
-def _means(X: NDArray[np.float64], labels: NDArray[np.intp], clusters: NDArray[np.intp]) -> NDArray[np.float64]:
-    means = np.array([X[labels == cluster].mean(axis=0) for cluster in clusters]).reshape(len(clusters), X.shape[1])
-    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)

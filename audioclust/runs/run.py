@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from audioclust import files
-from audioclust.parameters import Parameters, check
 from audioclust.project import Project, versions
+from audioclust.runs.parameters import Parameters, check
 from audioclust.runs.record import data_digest
 
 __all__ = ["NotebookFailed", "find_notebook", "is_done", "run"]

@@ -23,7 +23,8 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering.base import OrderedClusterer, check_choice
+from audioclust.clustering.base import OrderedClusterer
+from audioclust.validation import check_choice
 
 __all__ = ["FuzzyCMeans"]
 

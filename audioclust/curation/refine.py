@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
-from audioclust.clustering.hdbscan import unit_rows
+from audioclust.geometry import group_directions, group_sums, leave_one_out_cosines, unit_rows
 
 __all__ = ["confidence", "refine"]
 
@@ -39,17 +39,14 @@ def confidence(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     if not known.any():
         return result
     _, place = np.unique(labels[known], return_inverse=True)
-    sums = np.zeros((place.max() + 1, X.shape[1]))
-    np.add.at(sums, place, X[known])
-    counts = np.bincount(place)
-    without = sums[place] - X[known]
-    own = np.einsum("ij,ij->i", X[known], without) / np.maximum(np.linalg.norm(without, axis=1), 1e-12)
+    sums = group_sums(X[known], place, place.max() + 1)
+    own = leave_one_out_cosines(X[known], place, sums)
     other = np.zeros(len(place))
     if len(sums) > 1:
-        cosines = X[known] @ (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).T
+        cosines = X[known] @ group_directions(sums).T
         cosines[np.arange(len(place)), place] = -np.inf
         other = cosines.max(axis=1)
-    result[known] = np.where(counts[place] > 1, own - other, -np.inf)
+    result[known] = np.where(np.isnan(own), -np.inf, own - other)
     return result
 
 

@@ -11,16 +11,14 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["GIANT", "DegenerateClusteringWarning", "check", "warn"]
+from audioclust.validation import DegenerateClusteringWarning
+
+__all__ = ["GIANT", "ClusterCollapseWarning", "DegenerateClusteringWarning", "check", "collapse", "warn"]
 
 GIANT = 0.9
 """Share of the clustered recordings above which a cluster is called giant."""
-
-
-class DegenerateClusteringWarning(UserWarning):
-    """A clustering was found that should not be read as one; the message says why."""
 
 
 def check(labels: ArrayLike, asked: int | None = None, *, partition_coefficient: float | None = None) -> list[str]:
@@ -68,3 +66,24 @@ def warn(findings: list[str], who: str) -> None:
     """Issue one :class:`DegenerateClusteringWarning` per finding, naming the clusterer `who`."""
     for finding in findings:
         warnings.warn(f"{who}: {finding}", DegenerateClusteringWarning, stacklevel=4)
+
+
+class ClusterCollapseWarning(DegenerateClusteringWarning):
+    """A training let its clusters collapse; it was stopped, and the state before is kept. The message says how."""
+
+
+def collapse(labels: NDArray[np.intp], k: int) -> str | None:
+    """Say how the clusters of a training have collapsed, or None.
+
+    Parameters
+    ----------
+    labels : array of int [shape=(n,)]
+        Cluster of each image, 0 .. `k` - 1.
+    k : int
+        Number of clusters at the start, all of them inhabited then.
+    """
+    sizes = np.bincount(labels, minlength=k)
+    if sizes.max() > GIANT * len(labels) and k > 1:
+        return f"cluster collapse: one cluster of {k} holds {sizes.max()} of {len(labels)} images"
+    dead = int((sizes == 0).sum())
+    return f"cluster collapse: {dead} of {k} clusters lost all of their images" if dead else None

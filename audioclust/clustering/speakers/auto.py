@@ -6,19 +6,19 @@ belongs to a speaker.
 Method
 ------
 1. Vectors are scaled to unit length and centred; equal ones count once. The noise that is the same in every dimension
-   is read off the eigenvalues (:func:`audioclust.clustering.separation.noise_floor`).
+   is read off the eigenvalues (:func:`audioclust.clustering.speakers.separation.noise_floor`).
 2. Ward's hierarchy is cut at 2, 4, 8, ... groups. From each cut the covariances within and between speakers are
    estimated, and recordings grouped anew as that model finds likely, which in turn gives a better model
-   (:mod:`audioclust.clustering.two_covariance`). This undoes noise that makes single pairs of recordings uninformative:
+   (:mod:`~audioclust.clustering.speakers.two_covariance`). This undoes noise that makes single pairs uninformative:
    what a speaker's recordings share adds up, what is noise does not. Ward's method in the coordinates of the best model
    gives further groupings, as long as they are better.
 3. Each grouping is coarsened pair by pair, and of all levels of all groupings the one is taken whose groups keep apart
-   best after the noise is discounted (:func:`audioclust.clustering.separation.best_level`). Sessions of one speaker,
-   which are clusters of their own to any finer method, keep apart far less than speakers do.
-4. Several speakers are found when there is little between the groups (:mod:`audioclust.clustering.valley`); or when
-   they keep apart better than as many vectors drawn from one Gaussian of the same covariance do: noise fills every
-   valley and leaves that as the only sign. What is compared is the separation times the groups' evenness: the best
-   grouping of a Gaussian is often everybody and two outliers, which keep apart well and say nothing of the rest.
+   best after the noise is discounted (:func:`~audioclust.clustering.speakers.separation.best_level`). Sessions of one
+   speaker, which are clusters of their own to any finer method, keep apart far less than speakers do.
+4. Several speakers are found when there is little between the groups (:mod:`~audioclust.clustering.speakers.valley`);
+   or when they keep apart better than as many vectors drawn from one Gaussian of the same covariance do: noise fills
+   every valley and leaves that as the only sign. What is compared is the separation times the groups' evenness: the
+   best grouping of a Gaussian is often everybody and two outliers, which keep apart well and say nothing of the rest.
 
 No threshold refers to an encoder's scores, so vectors whose cosines are all high are nothing special.
 
@@ -40,11 +40,11 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.utils import check_random_state
 
-from audioclust.clustering import two_covariance
 from audioclust.clustering.base import OrderedClusterer
-from audioclust.clustering.hdbscan import unit_rows
-from audioclust.clustering.separation import best_level, group_separation, noise_floor
-from audioclust.clustering.valley import valley_depth
+from audioclust.clustering.speakers import two_covariance
+from audioclust.clustering.speakers.separation import best_level, group_separation, noise_floor
+from audioclust.clustering.speakers.valley import valley_depth
+from audioclust.geometry import unit_rows
 
 __all__ = ["AutoSpeakers"]
 
@@ -79,7 +79,7 @@ class AutoSpeakers(OrderedClusterer):
     Notes
     -----
     Memory and time grow with the square of the recordings (Ward's hierarchy): 20 000 take 1.7 GB. For more, see
-    :class:`audioclust.clustering.partial_sets.PartialSets`.
+    :class:`audioclust.clustering.speakers.partial_sets.PartialSets`.
 
     Examples
     --------

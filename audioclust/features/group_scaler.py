@@ -23,7 +23,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering.base import canonical_order
+from audioclust.geometry import canonical_order
 
 __all__ = ["GroupScaler"]
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from audioclust.clustering.base import OrderedClusterer
-from audioclust.clustering.hdbscan import HDBSCAN, unit_rows
+from audioclust.clustering.hdbscan import HDBSCAN
+from audioclust.geometry import unit_rows
 
 __all__ = ["UMAPHDBSCAN"]
 

@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 
 from audioclust import files, parallel
-from audioclust.report import clips, pages
+from audioclust.evaluation import internal
+from audioclust.report.pages import clips
+from audioclust.report.pages import template as pages
 
 __all__ = ["listen"]
 
@@ -114,7 +116,7 @@ def listen(
     paths = [str(path) for path in index["path"]]
     durations = _durations(index, root)
     if silhouettes is None and X is not None and n <= _SILHOUETTE_LIMIT:
-        silhouettes = _silhouettes(np.asarray(X, dtype=float), labels)
+        silhouettes = internal.silhouettes(X, labels)
     sheets = _sheets(labels, X, silhouettes, per_cluster) if review is None else _reviewed(labels, paths, review)
     if positions is None and X is not None and n:
         from audioclust.report.plots.space import project_2d
@@ -230,17 +232,6 @@ def _reviewed(labels: np.ndarray, paths: Sequence[str], review: pd.DataFrame) ->
         if rows[path] not in {row for row, _ in sheet}:
             sheet.append((rows[path], kind))
     return sheets
-
-
-def _silhouettes(X: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Silhouettes of the clustered recordings; NaN for noise, and everywhere where there are not two clusters."""
-    from sklearn.metrics import silhouette_samples
-
-    values = np.full(len(labels), np.nan)
-    kept = labels != -1
-    if 2 <= len(set(labels[kept].tolist())) < kept.sum():
-        values[kept] = silhouette_samples(X[kept], labels[kept])
-    return values
 
 
 # What is embedded --------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Trying a clusterer with many parameters, and choosing among them without labels.
 
-Every combination of a grid is fitted and scored by internal indices (:mod:`audioclust.clustering.indices`) on the
+Every combination of a grid is fitted and scored by internal indices (:mod:`audioclust.evaluation.internal`) on the
 recordings that are not noise. Indices reward degenerate clusterings, so a combination can only be chosen when it is
 none: at least two clusters, none of them giant (nine tenths), as many as were asked for, at most one for every two
 recordings, and no more than half of the recordings noise. Among these the best mean rank over three indices is chosen,
@@ -22,8 +22,9 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.utils import check_array
 
 from audioclust import parallel
-from audioclust.clustering import degenerate, indices
 from audioclust.clustering.registry import make, parameters
+from audioclust.evaluation import degenerate
+from audioclust.evaluation import internal as indices
 
 __all__ = ["GRIDS", "search"]
 

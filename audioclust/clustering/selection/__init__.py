@@ -1,0 +1,1 @@
+"""Choosing without labels: how many clusters, and which parameters."""

@@ -1,0 +1,76 @@
+"""Directions, group means and the order of rows: what scores, clusterers and curation all compute.
+
+Conventions: ``X`` [shape=(n, d)] holds one vector per row; ``place`` [shape=(n,)] says to which of ``k`` groups
+(0 .. k - 1) a row belongs; a unit row has length 1.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioclust.validation import DegenerateClusteringWarning
+
+__all__ = ["canonical_order", "group_directions", "group_sums", "leave_one_out_cosines", "unit_rows"]
+
+SMALLEST = 1e-12  # a sum of unit vectors that is shorter has no direction
+
+
+def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
+    """Scale every row to length 1.
+
+    Parameters
+    ----------
+    X : array [shape=(n, d)]
+    zero : {"raise", "warn"}
+        What to do about rows of zeros, which have no direction; with "warn" they stay zero.
+
+    Raises
+    ------
+    ValueError
+        When a row is zero; the message names the first ones.
+    """
+    largest = np.abs(X).max(axis=1, initial=0.0)
+    scaled = X / np.where(largest > 0, largest, 1.0)[:, None]  # squares of very large or small values would not fit
+    norms = np.linalg.norm(scaled, axis=1)
+    if not norms.all():
+        without = np.flatnonzero(norms == 0)
+        rows = ", ".join(map(str, without[:5])) + (", ..." if len(without) > 5 else "")
+        finding = f"{len(without)} of {len(X)} vectors are zero and have no direction: rows {rows}"
+        if zero == "raise":
+            raise ValueError(finding)
+        warnings.warn(f"unit_rows: {finding}", DegenerateClusteringWarning, stacklevel=3)
+    return scaled / np.where(norms > 0, norms, 1.0)[:, None]
+
+
+def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the order of the rows by their first value, ties by the second, and so on [shape=(n,)]."""
+    order = np.argsort(X[:, 0], kind="stable")
+    first = X[order, 0]
+    return np.lexsort(X.T[::-1]) if np.any(first[1:] == first[:-1]) else order
+
+
+def group_sums(X: NDArray[np.floating], place: NDArray[np.intp], k: int) -> NDArray[np.float64]:
+    """Return the sum of the rows of every group [shape=(k, d)]; zero for an empty one."""
+    sums = np.zeros((k, X.shape[1]))
+    np.add.at(sums, place, X)
+    return sums
+
+
+def group_directions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean direction of every group, from its sum of unit rows; zero where the rows cancel."""
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), SMALLEST)
+
+
+def leave_one_out_cosines(
+    X: NDArray[np.floating], place: NDArray[np.intp], sums: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return each unit row's cosine to the mean of its group made without it [shape=(n,)]; NaN for an only member."""
+    without = sums[place] - X
+    lengths = np.linalg.norm(without, axis=1)
+    alone = np.bincount(place, minlength=len(sums))[place] == 1
+    cosines = np.einsum("ij,ij->i", X, without) / np.maximum(lengths, SMALLEST)
+    return np.where(alone, np.nan, cosines)
