@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointError", "EmbeddingSet", "Encoder", "available", "extract", "load", "mixed", "register"]
 
-_HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "mixtures"}
+_HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "multispeaker"}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from audioclust import clustering, evaluation, files
+from audioclust.evaluation import degenerate
 from audioclust.evaluation.external import SCORES
 from audioclust.evaluation.internal import silhouettes
 from audioclust.project import Project, versions
@@ -177,7 +178,7 @@ class Run:
     ) -> dict[str, Any]:
         """Score a clustering that the notebook made itself and record it; returns its scores."""
         truth = index[label].to_numpy() if label in index and index[label].notna().any() else None
-        named = list(dict.fromkeys([*warnings, *clustering.degenerate.check(labels, asked=k)]))
+        named = list(dict.fromkeys([*warnings, *degenerate.check(labels, asked=k)]))
         scores = evaluation.evaluate(labels, truth, X)
         self._note(
             algorithm, params or {}, seed, label, k, feature=feature, vectors=vectors, extra=extra, seconds=seconds,
