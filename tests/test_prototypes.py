@@ -9,7 +9,7 @@ from speaker_vectors import accuracy, speakers
 
 from audioclust.clustering import Prototypes
 from audioclust.clustering.hdbscan import HDBSCAN
-from audioclust.curation.constraints import Constrained, obey
+from audioclust.curation.constraints import Constrained, apply_constraints
 from audioclust.curation.refine import confidence, refine
 from audioclust.evaluation.thresholds import equal_error, false_accept_threshold, midway
 
@@ -164,12 +164,12 @@ def test_refinement_leaves_alone_what_is_right():
 # ---- corrections
 
 
-def _obeyed(labels, must, cannot):
+def _kept(labels, must, cannot):
     return all(labels[i] == labels[j] != -1 for i, j in must) and all(labels[i] != labels[j] for i, j in cannot)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_constraint_is_obeyed(seed):
+def test_every_constraint_is_kept(seed):
     """Constraints drawn from the truth are feasible, whatever labels they meet."""
     rng = np.random.default_rng(seed)
     X, truth = speakers([8] * 6, noise=1.0, seed=seed)
@@ -177,31 +177,31 @@ def test_every_constraint_is_obeyed(seed):
     pairs = [tuple(map(int, pair)) for pair in rng.integers(0, len(X), (60, 2)) if pair[0] != pair[1]]
     must = [pair for pair in pairs if truth[pair[0]] == truth[pair[1]]]
     cannot = [pair for pair in pairs if truth[pair[0]] != truth[pair[1]]]
-    corrected = obey(labels, X, must_link=must, cannot_link=cannot)
-    assert _obeyed(corrected, must, cannot)
-    np.testing.assert_array_equal(obey(corrected, X, must_link=must, cannot_link=cannot), corrected)
+    corrected = apply_constraints(labels, X, must_link=must, cannot_link=cannot)
+    assert _kept(corrected, must, cannot)
+    np.testing.assert_array_equal(apply_constraints(corrected, X, must_link=must, cannot_link=cannot), corrected)
 
 
 def test_corrections_of_a_clusterer():
     X, truth = speakers([15] * 4, noise=0.5, shuffle=False)
     joined = np.where(truth == 1, 0, truth)  # what a clusterer with k = 3 may find: two speakers in one
-    corrected = obey(joined, X, cannot_link=[(0, 15)])
+    corrected = apply_constraints(joined, X, cannot_link=[(0, 15)])
     assert accuracy(truth, corrected) == 1  # the whole cluster is parted, not the pair alone
     parted = np.where(np.arange(60) < 7, 9, truth)
-    corrected = obey(parted, X, must_link=[(0, 10)])
+    corrected = apply_constraints(parted, X, must_link=[(0, 10)])
     assert accuracy(truth, corrected) == 1  # the whole clusters are joined
-    np.testing.assert_array_equal(obey(truth, X), truth)
+    np.testing.assert_array_equal(apply_constraints(truth, X), truth)
     fitted = Constrained(KMeans(4, n_init=5, random_state=0), must_link=[(0, 20)], cannot_link=[(0, 30)]).fit(X)
     assert fitted.labels_[0] == fitted.labels_[20] != fitted.labels_[30]
     assert len(set(fitted.labels_)) == 3
     assert len(set(fitted.clusterer_.labels_)) == 4
     noisy = Constrained(HDBSCAN(5), must_link=[(0, 1), (1, 2)], cannot_link=[(0, 59)])
-    assert _obeyed(noisy.fit_predict(X), [(0, 2)], [(2, 59)])
+    assert _kept(noisy.fit_predict(X), [(0, 2)], [(2, 59)])
 
 
 def test_must_links_move_recordings_where_clusters_may_not_join():
     X, truth = speakers([5] * 2, noise=0.3, shuffle=False)
-    corrected = obey(truth, X, must_link=[(0, 5)], cannot_link=[(1, 6)])
+    corrected = apply_constraints(truth, X, must_link=[(0, 5)], cannot_link=[(1, 6)])
     assert corrected[0] == corrected[5]
     assert corrected[1] != corrected[6]
     assert len(set(corrected)) == 2
@@ -210,8 +210,8 @@ def test_must_links_move_recordings_where_clusters_may_not_join():
 def test_contradictions_are_named():
     X, truth = speakers([5] * 2)
     with pytest.raises(ValueError, match="cannot_link: rows 0 and 2 are tied together by must_link"):
-        obey(truth, X, must_link=[(0, 1), (1, 2)], cannot_link=[(0, 2)])
+        apply_constraints(truth, X, must_link=[(0, 1), (1, 2)], cannot_link=[(0, 2)])
     with pytest.raises(ValueError, match="cannot_link: rows 3 and 3"):
-        obey(truth, X, cannot_link=[(3, 3)])
+        apply_constraints(truth, X, cannot_link=[(3, 3)])
     with pytest.raises(ValueError, match=r"must_link: \(0, 10\) is no pair of rows from 0 to 9"):
         Constrained(KMeans(2), must_link=[(0, 10)]).fit(X)

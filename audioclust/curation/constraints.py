@@ -1,7 +1,7 @@
-"""What a listener says about pairs of recordings is obeyed: the same speaker, or different ones.
+"""What a listener says about pairs of recordings is applied to labels: the same speaker, or different ones.
 
 Constraints are pairs of row numbers. Must-links are transitive: they tie recordings into components. A must-link joins
-the clusters of its recordings, a cannot-link parts a cluster around the recordings it keeps apart. The result obeys
+the clusters of its recordings, a cannot-link parts a cluster around the recordings it keeps apart. The result meets
 every constraint; when constraints contradict each other, there is no result but an error that names them.
 
 References
@@ -22,13 +22,13 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.utils.validation import validate_data
 
-__all__ = ["Constrained", "obey"]
+__all__ = ["Constrained", "apply_constraints"]
 
 Pairs = Iterable[tuple[int, int]]
 
 
 class Constrained(ClusterMixin, BaseEstimator):
-    """Any clusterer, with corrections from a listener obeyed.
+    """Any clusterer, with the corrections of a listener applied to its labels.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Constrained(ClusterMixin, BaseEstimator):
         self.cannot_link = cannot_link
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Cluster, then obey.
+        """Cluster, then apply the constraints.
 
         Raises
         ------
@@ -60,11 +60,15 @@ class Constrained(ClusterMixin, BaseEstimator):
         vectors: NDArray[np.float64] = validate_data(self, X, dtype=np.float64)
         _components(len(vectors), list(self.must_link), list(self.cannot_link))  # contradictions show before the work
         self.clusterer_ = clone(self.clusterer).fit(vectors)
-        self.labels_ = obey(self.clusterer_.labels_, vectors, must_link=self.must_link, cannot_link=self.cannot_link)
+        self.labels_ = apply_constraints(
+            self.clusterer_.labels_, vectors, must_link=self.must_link, cannot_link=self.cannot_link
+        )
         return self
 
 
-def obey(labels: ArrayLike, X: ArrayLike, *, must_link: Pairs = (), cannot_link: Pairs = ()) -> NDArray[np.intp]:
+def apply_constraints(
+    labels: ArrayLike, X: ArrayLike, *, must_link: Pairs = (), cannot_link: Pairs = ()
+) -> NDArray[np.intp]:
     """Change labels as little as constraints ask for.
 
     Parameters
@@ -130,9 +134,9 @@ def _part(
     """Part one cluster so that no pair of components in `inner` shares a label; return the next free label."""
     sides: list[list[int]] = []
     for seed in sorted({group for pair in inner for group in pair}):
-        foes = {b for a, b in inner if a == seed} | {a for a, b in inner if b == seed}
+        conflicts = {b for a, b in inner if a == seed} | {a for a, b in inner if b == seed}
         for side in sides:
-            if not foes & set(side):
+            if not conflicts & set(side):
                 side.append(seed)
                 break
         else:
