@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audioclust.validation import DegenerateClusteringWarning
+from audioclust.validation import DegenerateClusteringWarning, check_choice
 
-__all__ = ["canonical_order", "group_directions", "group_sums", "leave_one_out_cosines", "unit_rows"]
+__all__ = ["canonical_order", "group_directions", "group_sums", "leave_one_out_cosines", "unit_rows", "unit_scale"]
 
 SMALLEST = 1e-12  # a sum of unit vectors that is shorter has no direction
 
@@ -25,18 +25,25 @@ def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
     Parameters
     ----------
     X : array [shape=(n, d)]
-    zero : {"raise", "warn"}
-        What to do about rows of zeros, which have no direction; with "warn" they stay zero.
+    zero : {"raise", "warn", "keep"}
+        What to do about rows of zeros, which have no direction; with "warn" and "keep" they stay zero.
 
     Raises
     ------
     ValueError
-        When a row is zero; the message names the first ones.
+        When a row is zero and `zero` is "raise"; the message names the first ones.
+
+    Examples
+    --------
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 1e200]]))
+    array([[0.6, 0.8],
+           [0. , 1. ]])
     """
+    check_choice("zero", zero, ("raise", "warn", "keep"))
     largest = np.abs(X).max(axis=1, initial=0.0)
     scaled = X / np.where(largest > 0, largest, 1.0)[:, None]  # squares of very large or small values would not fit
     norms = np.linalg.norm(scaled, axis=1)
-    if not norms.all():
+    if zero != "keep" and not norms.all():
         without = np.flatnonzero(norms == 0)
         rows = ", ".join(map(str, without[:5])) + (", ..." if len(without) > 5 else "")
         finding = f"{len(without)} of {len(X)} vectors are zero and have no direction: rows {rows}"
@@ -46,29 +53,72 @@ def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
     return scaled / np.where(norms > 0, norms, 1.0)[:, None]
 
 
+def unit_scale(X: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Multiply all values by the one power of two that brings the largest near 1, so that no square overflows.
+
+    A power of two changes no digit, so what does not depend on the scale stays the same to the last bit.
+
+    Examples
+    --------
+    >>> unit_scale(np.array([[8.0, -2.0]]))
+    array([[ 0.5  , -0.125]])
+    """
+    largest = float(np.abs(X).max(initial=0.0))
+    return np.ldexp(np.asarray(X, dtype=np.float64), -int(np.frexp(largest)[1]))
+
+
 def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the order of the rows by their first value, ties by the second, and so on [shape=(n,)]."""
+    """Return the order of the rows by their first value, ties by the second, and so on [shape=(n,)].
+
+    Examples
+    --------
+    >>> canonical_order(np.array([[2.0, 1.0], [1.0, 5.0], [1.0, 3.0]])).tolist()
+    [2, 1, 0]
+    """
     order = np.argsort(X[:, 0], kind="stable")
     first = X[order, 0]
     return np.lexsort(X.T[::-1]) if np.any(first[1:] == first[:-1]) else order
 
 
 def group_sums(X: NDArray[np.floating], place: NDArray[np.intp], k: int) -> NDArray[np.float64]:
-    """Return the sum of the rows of every group [shape=(k, d)]; zero for an empty one."""
+    """Return the sum of the rows of every group [shape=(k, d)]; zero for an empty one.
+
+    Examples
+    --------
+    >>> group_sums(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 5.0]]), np.array([0, 0, 1]), 2)
+    array([[3., 0.],
+           [0., 5.]])
+    """
     sums = np.zeros((k, X.shape[1]))
     np.add.at(sums, place, X)
     return sums
 
 
 def group_directions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean direction of every group, from its sum of unit rows; zero where the rows cancel."""
+    """Return the mean direction of every group, from its sum of unit rows; zero where the rows cancel.
+
+    Examples
+    --------
+    >>> group_directions(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
     return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), SMALLEST)
 
 
 def leave_one_out_cosines(
     X: NDArray[np.floating], place: NDArray[np.intp], sums: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return each unit row's cosine to the mean of its group made without it [shape=(n,)]; NaN for an only member."""
+    """Return each unit row's cosine to the mean of its group made without it [shape=(n,)]; NaN for an only member.
+
+    `sums` are those of :func:`group_sums` of the same rows.
+
+    Examples
+    --------
+    >>> X, place = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), np.array([0, 0, 1])
+    >>> leave_one_out_cosines(X, place, group_sums(X, place, 2))
+    array([0.6, 0.6, nan])
+    """
     without = sums[place] - X
     lengths = np.linalg.norm(without, axis=1)
     alone = np.bincount(place, minlength=len(sums))[place] == 1

@@ -1,6 +1,7 @@
 """One wording for every value that is refused: the name, the value, and what is allowed.
 
-Each function returns nothing and raises a ``ValueError`` when a value cannot be used, before any work starts.
+Each function raises a ``ValueError`` when a value cannot be used, before any work starts. ``check_labels`` and
+``check_seed`` also return what they read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,20 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = ["DegenerateClusteringWarning", "check_choice", "check_n_clusters", "check_number", "check_share", "is_whole"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+__all__ = [
+    "DegenerateClusteringWarning",
+    "check_choice",
+    "check_labels",
+    "check_n_clusters",
+    "check_number",
+    "check_seed",
+    "check_share",
+    "is_whole",
+]
 
 
 class DegenerateClusteringWarning(UserWarning):
@@ -42,6 +56,46 @@ def check_share(name: str, value: Any, *, zero: bool = False, one: bool = True, 
     if not real or not (value >= 0 if zero else value > 0) or not (value <= high if one else value < high):
         start, end = "from 0" if zero else "above 0", "up to" if one else "below"
         raise ValueError(f"{name}={value!r}: give a share {start}, {end} {high:g}")
+
+
+def check_labels(labels: ArrayLike, n_samples: int, *, rows: str = "X") -> NDArray[np.intp]:
+    """Return cluster numbers, -1 for noise [shape=(n_samples,)]; raise unless they are whole numbers from -1.
+
+    `rows` is the parameter that has `n_samples` rows.
+
+    Examples
+    --------
+    >>> check_labels([0.0, 1.0, -1.0], 3)
+    array([ 0,  1, -1])
+    """
+    values = np.asarray(labels)
+    if values.shape != (n_samples,):
+        raise ValueError(f"labels has shape {values.shape}, {rows} has {n_samples} rows")
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError):
+        numbers = np.full(n_samples, math.nan)
+    wrong = np.flatnonzero(~np.isfinite(numbers) | (numbers != np.round(numbers)) | (numbers < -1))
+    if values.dtype.kind in "US":
+        wrong = np.arange(n_samples)
+    if len(wrong):
+        raise ValueError(f"labels has {values[wrong[0]]!r}: give whole numbers from 0, and -1 for noise")
+    return numbers.astype(np.intp)
+
+
+def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
+    """Return the generator that a seed, a generator or None stands for.
+
+    Examples
+    --------
+    >>> check_seed("x")
+    Traceback (most recent call last):
+    ValueError: random_state='x': give a whole number from 0 to 4294967295, a RandomState or None
+    """
+    seed = is_whole(value) and 0 <= value < 2**32
+    if not seed and value is not None and not isinstance(value, np.random.RandomState):
+        raise ValueError(f"{name}={value!r}: give a whole number from 0 to {2**32 - 1}, a RandomState or None")
+    return check_random_state(value)
 
 
 def check_n_clusters(n_clusters: Any, n_samples: int) -> None:

@@ -8,7 +8,8 @@ import pytest
 from sklearn import metrics
 
 from audioclust.evaluation import evaluate
-from audioclust.evaluation.external import LABEL_SCORES, SCORES, accuracy, singletons
+from audioclust.evaluation.external import LABEL_SCORES, accuracy, singletons
+from audioclust.evaluation.scores import SCORES
 
 INTERNAL = ("silhouette", "silhouette_cosine", "davies_bouldin", "calinski_harabasz")
 
@@ -130,7 +131,7 @@ def test_one_giant_cluster_is_worth_nothing(rng):
     assert all(math.isnan(scores[name]) for name in INTERNAL)
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", " "])
 def test_recordings_without_truth_are_left_out(missing):
     truth = ["a", "a", missing, "b", "b", missing]
     labels = [0, 0, 0, 1, 1, 2]
@@ -140,6 +141,8 @@ def test_recordings_without_truth_are_left_out(missing):
     series = pd.Series(truth, dtype="string")
     assert evaluate(labels, series)["acc"] == 1
     assert math.isnan(evaluate(labels, [missing] * 6)["acc"])
+    assert accuracy(labels, truth) == 1
+    assert math.isnan(accuracy(labels, [missing] * 6))
 
 
 def test_one_recording():
@@ -211,3 +214,18 @@ def test_a_large_silhouette_is_sampled_reproducibly(rng):
     assert sampled["silhouette"] == evaluate(labels, X=X, max_silhouette=100)["silhouette"]
     assert sampled["silhouette"] == pytest.approx(evaluate(labels, X=X)["silhouette"], abs=0.05)
     assert sampled["davies_bouldin"] == evaluate(labels, X=X)["davies_bouldin"]
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150, 1e250])
+def test_inner_scores_do_not_depend_on_the_scale(scale, rng):
+    X = rng.normal(size=(60, 3)) + np.repeat([[0], [4], [9]], 20, axis=0)
+    labels = np.repeat([0, 1, 2], 20)
+    expected, scaled = evaluate(labels, X=X), evaluate(labels, X=X * scale)
+    for name in INTERNAL:
+        assert scaled[name] == pytest.approx(expected[name], rel=1e-9)
+
+
+def test_noise_as_singletons():
+    assert singletons([3, -1, 7, -1]).tolist() == [0, 2, 1, 3]
+    assert singletons(["b", "a", "b"]).tolist() == [0, 1, 0]
+    assert singletons([-1, -1]).tolist() == [0, 1]

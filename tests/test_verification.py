@@ -1,13 +1,14 @@
 """Scores of pairs against scikit-learn's ROC on all of them, and stability under resampling."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score, roc_curve
 from speaker_vectors import audiomnist, speakers
 
 from audioclust.clustering.hdbscan import HDBSCAN
-from audioclust.evaluation import equal_error_rate, score_distributions, stability, verification
+from audioclust.evaluation import equal_error_rate, min_dcf, score_distributions, stability, verification
 from audioclust.evaluation.verification import cluster_uniqueness
 
 
@@ -102,9 +103,73 @@ def test_stability_malformed():
     X, truth = speakers([5] * 3)
     for settings, message in [
         ({"share": 1.0}, r"share=1\.0"),
+        ({"share": "most"}, "share='most'"),
+        ({"rounds": 2.5}, r"rounds=2\.5"),
+        ({"random_state": "x"}, "random_state='x'"),
+        ({"labels": ["a"] * 15}, "labels has .*'a'.*give whole numbers"),
         ({"rounds": 0}, "rounds=0"),
         ({"share": 0.99}, "leaves none out"),
         ({"labels": truth[:3]}, "labels has shape"),
     ]:
         with pytest.raises(ValueError, match=message):
             stability(X, KMeans(3), **settings)
+
+
+# ---- labels that are missing, and the cost of errors
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
+def test_recordings_without_a_label_are_no_speaker(missing):
+    X, truth = speakers([10] * 6, noise=1.5)
+    names = np.array(list("abcdef"), dtype=object)[truth]
+    unlabelled = np.arange(60) % 3 == 0
+    partly = names.copy()
+    partly[unlabelled] = missing
+    expected = equal_error_rate(X[~unlabelled], names[~unlabelled])
+    assert equal_error_rate(X, partly) == equal_error_rate(X, list(partly)) == expected
+    assert (
+        score_distributions(X, pd.Series(partly)).same.sum()
+        == score_distributions(X[~unlabelled], names[~unlabelled]).same.sum()
+    )
+    assert min_dcf(X, partly) == min_dcf(X[~unlabelled], names[~unlabelled])
+    assert np.isnan(equal_error_rate(X, [missing] * 60))
+
+
+def test_missing_numbers_and_noise_are_no_speaker():
+    X, truth = speakers([10] * 4, noise=1.5)
+    numbers = truth.astype(float)
+    numbers[::5] = np.nan
+    numbers[1::5] = -1
+    known = numbers >= 0
+    assert equal_error_rate(X, numbers) == equal_error_rate(X[known], truth[known])
+    assert cluster_uniqueness(truth, np.where(known, truth, np.nan)) == 1
+
+
+def _brute_force_dcf(X, truth, p_target, c_miss, c_fa):
+    scores, same = _pairs(X, truth)
+    thresholds = np.append(np.unique(scores), np.inf)
+    missed = np.array([np.mean(scores[same] < threshold) for threshold in thresholds])
+    accepted = np.array([np.mean(scores[~same] >= threshold) for threshold in thresholds])
+    costs = c_miss * p_target * missed + c_fa * (1 - p_target) * accepted
+    return costs.min() / min(c_miss * p_target, c_fa * (1 - p_target))
+
+
+@pytest.mark.parametrize("costs", [(0.01, 1, 1), (0.5, 1, 1), (0.05, 10, 1), (0.9, 1, 3)])
+@pytest.mark.parametrize("noise", [0.5, 1.0, 1.5, 4.0])
+def test_detection_cost_against_all_thresholds(monkeypatch, costs, noise):
+    monkeypatch.setattr(verification, "BINS", 64)  # many scores in every bin
+    X, truth = speakers([6] * 12, noise=noise)
+    p_target, c_miss, c_fa = costs
+    ours = min_dcf(X, truth, p_target=p_target, c_miss=c_miss, c_fa=c_fa)
+    assert ours == pytest.approx(_brute_force_dcf(X, truth, *costs), abs=1e-12)
+    assert 0 <= ours <= 1
+
+
+def test_detection_cost_at_its_ends():
+    X = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    assert min_dcf(X, ["a", "a", "b", "b"]) == 0
+    assert min_dcf(X, ["a", "b", "a", "b"]) == 1  # the scores are reversed: no better than refusing all
+    assert np.isnan(min_dcf(X, ["a"] * 4))
+    for name, value in [("p_target", 0), ("p_target", 1), ("c_miss", 0), ("c_fa", -1)]:
+        with pytest.raises(ValueError, match=f"{name}={value}"):
+            min_dcf(X, ["a", "a", "b", "b"], **{name: value})

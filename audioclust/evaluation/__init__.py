@@ -6,12 +6,23 @@ Labels, where they exist, score; they never choose.
 from importlib import import_module
 from typing import Any
 
-from audioclust.evaluation.external import evaluate
+from audioclust.evaluation.external import accuracy
 from audioclust.evaluation.nuisance import nuisance
+from audioclust.evaluation.scores import SCORES, evaluate
 from audioclust.evaluation.stability import stability
-from audioclust.evaluation.verification import equal_error_rate, score_distributions
+from audioclust.evaluation.verification import equal_error_rate, min_dcf, score_distributions
 
-__all__ = ["equal_error_rate", "evaluate", "nuisance", "review", "score_distributions", "stability"]
+__all__ = [
+    "SCORES",
+    "accuracy",
+    "equal_error_rate",
+    "evaluate",
+    "min_dcf",
+    "nuisance",
+    "review",
+    "score_distributions",
+    "stability",
+]
 
 
 def __getattr__(name: str) -> Any:

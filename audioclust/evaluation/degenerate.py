@@ -1,9 +1,9 @@
-"""Clusterings that are formally a result and practically none, named.
+"""Clusterings that look like a result and should not be used as one: they are named.
 
-Degenerate are: everything, or more than half, noise; one cluster; one giant cluster (with the rest crumbs); clusters
-that were asked for and hold nothing; another number of clusters than asked for; a fuzzy partition whose memberships
-are all equal. Internal indices often like such results: the silhouette of one giant cluster with three outliers is
-high.
+Degenerate are: all recordings, or more than half, noise; one cluster; one giant cluster beside very small ones;
+clusters that were asked for and are empty; another number of clusters than asked for; a fuzzy partition whose
+memberships are all equal. Inner scores often like such results: one giant cluster with three outliers has a high
+silhouette.
 """
 
 from __future__ import annotations
@@ -37,22 +37,27 @@ def check(labels: ArrayLike, asked: int | None = None, *, partition_coefficient:
     -------
     list of str
         One sentence per finding; empty when there is none.
+
+    Examples
+    --------
+    >>> check([0, 0, 0, 0, -1], asked=2)
+    ['one cluster holds all 4 clustered recordings', 'empty clusters: 1 clusters found, 2 asked for']
     """
     labels = np.asarray(labels)
     findings = []
     sizes = np.unique(labels[labels != -1], return_counts=True)[1]
-    found = len(sizes)
-    if len(labels) and not found:
+    k = len(sizes)
+    if len(labels) and not k:
         findings.append("all noise: no recording belongs to a cluster")
     elif 2 * sizes.sum() < len(labels):
         findings.append(f"mostly noise: {len(labels) - sizes.sum()} of {len(labels)} recordings belong to no cluster")
-    if found == 1 and asked != 1 and len(labels) > 1:
+    if k == 1 and asked != 1 and len(labels) > 1:
         findings.append(f"one cluster holds all {sizes[0]} clustered recordings")
-    elif found > 1 and sizes.max() > GIANT * sizes.sum():
+    elif k > 1 and sizes.max() > GIANT * sizes.sum():
         findings.append(f"one giant cluster: {sizes.max()} of {sizes.sum()} clustered recordings")
-    if asked is not None and found != asked:
-        kind = "empty clusters: " if found < asked else ""
-        findings.append(f"{kind}{found} clusters found, {asked} asked for")
+    if asked is not None and k != asked:
+        kind = "empty clusters: " if k < asked else ""
+        findings.append(f"{kind}{k} clusters found, {asked} asked for")
     least = None if asked is None or asked < 2 or partition_coefficient is None else 1 / asked
     if partition_coefficient is not None and least is not None and partition_coefficient < least + 0.01:
         findings.append(
@@ -80,7 +85,12 @@ def collapse(labels: NDArray[np.intp], k: int) -> str | None:
     labels : array of int [shape=(n,)]
         Cluster of each image, 0 .. `k` - 1.
     k : int
-        Number of clusters at the start, all of them inhabited then.
+        Number of clusters at the start, none of them empty then.
+
+    Examples
+    --------
+    >>> collapse(np.array([0, 0, 1, 1]), 3)
+    'cluster collapse: 1 of 3 clusters lost all of their images'
     """
     sizes = np.bincount(labels, minlength=k)
     if sizes.max() > GIANT * len(labels) and k > 1:

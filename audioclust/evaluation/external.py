@@ -1,15 +1,15 @@
-"""Scores of a clustering against labels and by its own geometry.
+"""Scores of a clustering against labels.
 
 Conventions
 -----------
 A clustering is ``labels`` [shape=(n,)]: integers from 0, -1 for noise (or any strings, none of which is noise). The
-truth is ``truth`` [shape=(n,)]: strings or numbers; a missing value (None, NaN) leaves the recording out of every
-label-based score. ``X`` [shape=(n, d)] holds the vectors that the internal scores are measured on.
+truth is ``truth`` [shape=(n,)]: strings or numbers; a missing value (None, NaN, NA or an empty text) leaves the
+recording out.
 
-Noise: the plain label-based scores count every noise recording as a cluster of its own, the same scores named
-``*_clustered`` leave noise out, and ``coverage`` says how much is not noise. Noise earns next to nothing in ``acc``
-(one recording per label at most), ``ari``, ``ami`` and ``fmi``; but ``nmi``, ``homogeneity`` and ``purity`` reward
-many small clusters, so all noise has a high ``nmi``: compare it only where ``coverage`` is high.
+Noise: the plain scores count every noise recording as a cluster of its own, the same scores named ``*_clustered`` leave
+noise out. Noise earns next to nothing in ``acc`` (one recording per label at most), ``ari``, ``ami`` and ``fmi``; but
+``nmi``, ``homogeneity`` and ``purity`` reward many small clusters, so all noise has a high ``nmi``: compare it only
+where few recordings are noise.
 
 Undefined scores are NaN, never 0.
 
@@ -20,11 +20,8 @@ Metrics
 * ``nmi``: mutual information over the arithmetic mean of the entropies [2]_ (= V-measure [4]_)
 * ``ari``, ``ami``: Rand index [3]_ and mutual information [2]_, corrected for chance
 * ``homogeneity``, ``completeness``: one label per cluster, one cluster per label [4]_
-* ``purity``: share of the recordings that belong to the commonest label of their cluster
+* ``purity``: share of the recordings that have the commonest label of their cluster
 * ``fmi``: geometric mean of pairwise precision and recall [5]_
-* ``n_clusters``, ``coverage``: clusters that hold anything; share of the recordings that is not noise
-* ``silhouette``, ``silhouette_cosine``, ``davies_bouldin``, ``calinski_harabasz``: on the recordings that are not
-  noise, see :mod:`audioclust.evaluation.internal`
 
 Where the labelled recordings all have one label there is nothing to find: ``nmi``, ``ari``, ``ami``, ``homogeneity``
 and ``completeness`` are undefined.
@@ -50,76 +47,42 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from sklearn import metrics
 
-from audioclust.evaluation import internal as indices
-
-__all__ = ["LABEL_SCORES", "SCORES", "accuracy", "evaluate", "singletons"]
+__all__ = ["LABEL_SCORES", "accuracy", "cluster_codes", "label_scores", "singletons", "truth_codes"]
 
 LABEL_SCORES = ("acc", "nmi", "ari", "ami", "homogeneity", "completeness", "purity", "fmi")
 """Scores that need labels; each exists again as ``NAME_clustered``."""
 
-SCORES = (
-    *LABEL_SCORES,
-    "n_clusters",
-    "coverage",
-    *(f"{name}_clustered" for name in LABEL_SCORES),
-    "silhouette",
-    "silhouette_cosine",
-    "davies_bouldin",
-    "calinski_harabasz",
-)
-"""Keys of :func:`evaluate`, in order."""
 
-
-def evaluate(
-    labels: ArrayLike,
-    truth: ArrayLike | None = None,
-    X: ArrayLike | None = None,
-    *,
-    max_silhouette: int = 20_000,
-) -> dict[str, float]:
-    """Score a clustering.
+def label_scores(labels: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """Score a clustering against labels.
 
     Parameters
     ----------
-    labels : array-like [shape=(n,)]
-        The clustering; -1 is noise.
-    truth : array-like [shape=(n,)], optional
-        The labels to score against. Without them the label-based scores are NaN.
-    X : array-like [shape=(n, d)], optional
-        The vectors to measure the internal scores on. Without them these are NaN.
-    max_silhouette : int > 1
-        The Euclidean silhouette of more recordings than this is measured on this many, drawn with a fixed seed.
+    labels, truth : array-like [shape=(n,)]
+        See the module's opening.
 
     Returns
     -------
     dict of str to float
-        The keys are :data:`SCORES`, always all of them; see the module's opening.
+        The keys are :data:`LABEL_SCORES`, and each again as ``NAME_clustered``.
 
     Raises
     ------
     ValueError
-        When there are no recordings, lengths differ, `labels` are no clustering, or `X` is not finite.
+        When there are no recordings, lengths differ, or `labels` are no clustering.
+
+    Examples
+    --------
+    >>> scores = label_scores([0, 0, 1, 1, -1], ["a", "a", "b", "b", "b"])
+    >>> scores["acc"], scores["acc_clustered"]
+    (0.8, 1.0)
     """
-    codes, noise = _codes(labels)
-    scores = dict.fromkeys(SCORES, math.nan)
-    scores["n_clusters"] = float(len(np.unique(codes[~noise])))
-    scores["coverage"] = float(np.mean(~noise))
-    if truth is not None:
-        classes = pd.Series(_one_dimensional(truth, "truth", len(codes)), dtype=object)
-        known = classes.notna().to_numpy()
-        classes_known = pd.factorize(classes[known].map(_plain))[0]
-        scores |= _label_scores(codes[known], noise[known], classes_known)
-        clustered = ~noise[known]
-        left = _label_scores(codes[known][clustered], noise[known][clustered], classes_known[clustered])
-        scores |= {f"{name}_clustered": value for name, value in left.items()}
-    if X is not None:
-        vectors = _vectors(X, len(codes))[~noise]
-        clusters = codes[~noise]
-        scores["silhouette"] = indices.silhouette(vectors, clusters, max_samples=max_silhouette)
-        scores["silhouette_cosine"] = indices.silhouette(vectors, clusters, metric="cosine")
-        scores["davies_bouldin"] = indices.davies_bouldin(vectors, clusters)
-        scores["calinski_harabasz"] = indices.calinski_harabasz(vectors, clusters)
-    return scores
+    codes = cluster_codes(labels)
+    classes = truth_codes(truth, len(codes))
+    known, clustered = classes >= 0, (classes >= 0) & (codes >= 0)
+    scores = _label_scores(codes[known], classes[known])
+    left = _label_scores(codes[clustered], classes[clustered])
+    return scores | {f"{name}_clustered": value for name, value in left.items()}
 
 
 def accuracy(labels: ArrayLike, truth: ArrayLike) -> float:
@@ -128,40 +91,49 @@ def accuracy(labels: ArrayLike, truth: ArrayLike) -> float:
     Parameters
     ----------
     labels, truth : array-like [shape=(n,)]
-        See the module's opening; without missing values.
+        See the module's opening.
 
     Returns
     -------
-    float
-        In (0, 1].
+    float in (0, 1]
+        NaN without any label.
 
     Raises
     ------
     ValueError
-        As :func:`evaluate`.
+        As :func:`label_scores`.
+
+    Examples
+    --------
+    >>> accuracy([0, 0, 0, 1], ["a", "a", "b", "b"])
+    0.75
     """
-    codes, noise = _codes(labels)
-    return _accuracy(codes, noise, pd.factorize(_one_dimensional(truth, "truth", len(codes)))[0])
+    codes = cluster_codes(labels)
+    classes = truth_codes(truth, len(codes))
+    known = classes >= 0
+    return _accuracy(codes[known], classes[known]) if known.any() else math.nan
 
 
 def singletons(labels: ArrayLike) -> NDArray[np.intp]:
-    """Return the clustering with every noise recording (-1) as a cluster of its own [shape=(n,)]."""
-    codes, noise = _codes(labels)
-    return _singletons(codes, noise)
+    """Return the clustering with every noise recording (-1) as a cluster of its own [shape=(n,)].
 
-
-def _singletons(codes: NDArray[np.intp], noise: NDArray[np.bool_]) -> NDArray[np.intp]:
-    codes = codes.copy()
-    codes[noise] = codes.max(initial=0) + 1 + np.arange(np.count_nonzero(noise))
+    Examples
+    --------
+    >>> singletons([0, 0, -1, -1]).tolist()
+    [0, 0, 1, 2]
+    """
+    codes = cluster_codes(labels)
+    noise = codes == -1
+    codes[noise] = codes.max() + 1 + np.arange(np.count_nonzero(noise))
     return codes
 
 
-def _label_scores(codes: NDArray[np.intp], noise: NDArray[np.bool_], classes: NDArray[np.intp]) -> dict[str, float]:
+def _label_scores(codes: NDArray[np.intp], classes: NDArray[np.intp]) -> dict[str, float]:
     scores = dict.fromkeys(LABEL_SCORES, math.nan)
     if not len(codes):
         return scores
-    clusters = _singletons(codes, noise)
-    scores["acc"] = _accuracy(codes, noise, classes)
+    clusters = singletons(codes)
+    scores["acc"] = _accuracy(codes, classes)
     table = coo_array((np.ones(len(codes)), (np.unique(clusters, return_inverse=True)[1], classes))).tocsr()
     scores["purity"] = float(table.max(axis=1).sum() / len(codes))
     pairs = [_pairs(table.sum(axis=0)), _pairs(table.sum(axis=1))]
@@ -179,8 +151,9 @@ def _pairs(counts: NDArray[np.float64]) -> float:
     return float(np.sum(counts * (counts - 1)) / 2)
 
 
-def _accuracy(codes: NDArray[np.intp], noise: NDArray[np.bool_], classes: NDArray[np.intp]) -> float:
+def _accuracy(codes: NDArray[np.intp], classes: NDArray[np.intp]) -> float:
     # Of the noise, one recording per label can ever be matched: as many rows are enough.
+    noise = codes == -1
     singles = np.unique(classes[noise])
     clusters, rows = np.unique(codes[~noise], return_inverse=True)
     table = np.zeros((len(clusters) + len(singles), classes.max() + 1), dtype=np.int64)
@@ -189,47 +162,57 @@ def _accuracy(codes: NDArray[np.intp], noise: NDArray[np.bool_], classes: NDArra
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(codes))
 
 
-def _codes(labels: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Check a clustering; return cluster numbers from 0 and which recordings are noise."""
+def cluster_codes(labels: ArrayLike) -> NDArray[np.intp]:
+    """Check a clustering; return the number of each recording's cluster, from 0, and -1 for noise [shape=(n,)].
+
+    Raises
+    ------
+    ValueError
+        When it is empty, has missing values, or holds other things than strings or whole numbers from -1.
+    """
     values = _one_dimensional(labels, "labels")
     if not len(values):
         raise ValueError("labels is empty: there is nothing to score")
     if pd.isna(values).any():
         raise ValueError("labels has missing values: give -1 for noise")
     if values.dtype.kind in "OUS" and all(isinstance(value, str) for value in values):
-        return pd.factorize(values)[0].astype(np.intp), np.zeros(len(values), dtype=bool)
+        return pd.factorize(values)[0].astype(np.intp)
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError("labels must be whole numbers (-1 for noise) or strings") from None
     wrong = (numbers != np.round(numbers)) | (numbers < -1)
     if wrong.any():
-        raise ValueError(f"labels must be whole numbers from -1; found {numbers[wrong][0]:g}")
-    noise = numbers == -1
-    return np.unique(numbers, return_inverse=True)[1].astype(np.intp), noise
+        raise ValueError(f"labels must be whole numbers from -1; one is {numbers[wrong][0]:g}")
+    codes = np.unique(numbers, return_inverse=True)[1].astype(np.intp)
+    return codes - 1 if numbers.min() == -1 else codes
 
 
-def _plain(value: Any) -> Any:
-    """Let 1, 1.0 and numpy's 1 be the same label, and leave everything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
+def truth_codes(truth: ArrayLike, length: int, name: str = "truth") -> NDArray[np.intp]:
+    """Return the number of each recording's label, from 0, and -1 where a label is missing [shape=(n,)].
+
+    Missing are None, NaN, pandas' NA and texts without a visible character.
+
+    Raises
+    ------
+    ValueError
+        When `truth` is not one-dimensional or has another length.
+    """
+    values = _one_dimensional(truth, name)
+    if len(values) != length:
+        raise ValueError(f"{name} has {len(values)} values, labels has {length}")
+    return pd.factorize(np.array([_label(value) for value in values.tolist()], dtype=object))[0].astype(np.intp)
 
 
-def _one_dimensional(values: Any, name: str, length: int | None = None) -> NDArray[Any]:
+def _label(value: Any) -> Any:
+    """Let 1, 1.0 and numpy's 1 be the same label, and a text without a visible character none."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _one_dimensional(values: Any, name: str) -> NDArray[Any]:
     # numpy would make strings of a list of strings and missing values
     array = np.asarray(values, dtype=object if isinstance(values, (list, tuple)) else None)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional; its shape is {array.shape}")
-    if length is not None and len(array) != length:
-        raise ValueError(f"{name} has {len(array)} values, labels has {length}")
     return array
-
-
-def _vectors(X: ArrayLike, length: int) -> NDArray[np.float64]:
-    vectors = np.asarray(X, dtype=np.float64)
-    if vectors.ndim != 2:
-        raise ValueError(f"X must have the shape (n, d); its shape is {vectors.shape}")
-    if len(vectors) != length:
-        raise ValueError(f"X has {len(vectors)} rows, labels has {length}")
-    if not np.isfinite(vectors).all():
-        raise ValueError("X has NaN or infinite values")
-    return vectors

@@ -22,6 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
+from audioclust.geometry import group_sums, unit_rows, unit_scale
+from audioclust.validation import check_choice
+
 __all__ = ["calinski_harabasz", "davies_bouldin", "silhouette", "silhouette_samples", "silhouettes"]
 
 _log = logging.getLogger(__name__)
@@ -47,6 +50,11 @@ def silhouette(
     -------
     float
         In [-1, 1], or NaN where undefined.
+
+    Examples
+    --------
+    >>> round(silhouette(np.array([[0.0], [1.0], [9.0], [10.0]]), np.array([0, 0, 1, 1])), 3)
+    0.889
     """
     X, labels = np.asarray(X), np.asarray(labels)
     if metric == "euclidean" and len(X) > max_samples:
@@ -73,9 +81,8 @@ def silhouette_samples(
     ValueError
         When `metric` is neither.
     """
-    if metric not in ("euclidean", "cosine"):
-        raise ValueError(f"metric={metric!r}: give one of euclidean, cosine")
-    rows = np.asarray(X, dtype=np.float64)
+    check_choice("metric", metric, ("euclidean", "cosine"))
+    rows = unit_scale(np.asarray(X))
     clusters, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if not 2 <= len(clusters) < len(rows):
         return np.full(len(rows), math.nan)
@@ -105,6 +112,11 @@ def silhouettes(X: ArrayLike, labels: ArrayLike, *, metric: str = "euclidean") -
     -------
     array [shape=(n,)]
         In [-1, 1]; 0 for a cluster of one, NaN for noise and everywhere where it is undefined.
+
+    Examples
+    --------
+    >>> silhouettes([[0.0], [1.0], [5.0], [9.0], [10.0]], [0, 0, -1, 1, 1]).round(2)
+    array([0.89, 0.88,  nan, 0.88, 0.89])
     """
     rows, labels = np.asarray(X, dtype=np.float64), np.asarray(labels)
     values = np.full(len(rows), math.nan)
@@ -115,13 +127,14 @@ def silhouettes(X: ArrayLike, labels: ArrayLike, *, metric: str = "euclidean") -
 
 def davies_bouldin(X: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Davies-Bouldin index [2]_, >= 0, or NaN where undefined."""
-    return float(davies_bouldin_score(X, labels)) if _defined(X, labels) else math.nan
+    return float(davies_bouldin_score(unit_scale(X), labels)) if _defined(X, labels) else math.nan
 
 
 def calinski_harabasz(X: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Calinski-Harabasz index [3]_, >= 0, or NaN where undefined (no spread inside the clusters included)."""
     if not _defined(X, labels):
         return math.nan
+    X = unit_scale(X)
     codes = np.unique(labels, return_inverse=True)[1]
     centres = np.array([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
     if np.allclose(X, centres[codes], rtol=1e-12, atol=0):
@@ -155,11 +168,8 @@ def _euclidean_sums(X: NDArray[np.float64], codes: NDArray[np.intp], n_clusters:
 
 def _cosine_sums(X: NDArray[np.float64], codes: NDArray[np.intp], n_clusters: int) -> NDArray[np.float64]:
     """Sum of the cosine distances of every row to the other rows of every cluster [shape=(n, n_clusters)]."""
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    units = np.divide(X, norms, out=np.zeros_like(X), where=norms > 0)
-    totals = np.zeros((n_clusters, X.shape[1]))
-    np.add.at(totals, codes, units)
-    sums = np.bincount(codes, minlength=n_clusters) - units @ totals.T
+    units = unit_rows(X, zero="keep")
+    sums = np.bincount(codes, minlength=n_clusters) - units @ group_sums(units, codes, n_clusters).T
     rows = np.arange(len(X))
     sums[rows, codes] -= 1 - np.einsum("ij,ij->i", units, units)
     return np.maximum(sums, 0)

@@ -1,6 +1,6 @@
 """What else a clustering follows: the nuisance audit.
 
-Clusters that were meant to be emotions may be actresses, and clusters of sounds may be loudnesses. The audit is the
+Clusters that were meant to be emotions may follow the actresses, and clusters of sounds the loudness. The audit is the
 normalised mutual information (arithmetic mean, in [0, 1]; see :mod:`audioclust.evaluation.external`) between the
 clustering and every other thing that is known about the recordings.
 """
@@ -15,6 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import normalized_mutual_info_score
 
+from audioclust.evaluation.external import truth_codes
+from audioclust.validation import check_labels, check_number
+
 __all__ = ["nuisance"]
 
 _NOT_LABELS = frozenset(
@@ -26,19 +29,19 @@ _MEASURED = ("duration", "level")
 def nuisance(
     labels: ArrayLike, index: pd.DataFrame, truth_column: str | None = None, *, bins: int = 5
 ) -> dict[str, float]:
-    """Measure how much a clustering tells about everything that it is not scored against.
+    """Measure how much a clustering tells about every column that it is not scored against.
 
     Parameters
     ----------
     labels : array-like of int [shape=(n,)]
-        The clustering; noise (-1) is left out, as it follows nothing.
+        The clustering; noise (-1) is left out.
     index : DataFrame of n rows
         The metadata of the recordings, in the order of `labels`.
     truth_column : str, optional
-        The column that the clustering is scored against: left out, and so is any column that only renames it.
+        The column that the clustering is scored against. It is left out, and so is a column that only renames it.
     bins : int >= 2
-        ``duration`` and ``level`` are cut at their quantiles into so many bins of equal counts (fewer where values
-        repeat).
+        ``duration`` and ``level`` are cut at their quantiles into this many bins of equal counts (fewer where
+        values repeat).
 
     Returns
     -------
@@ -50,34 +53,33 @@ def nuisance(
     ------
     ValueError
         When lengths differ, the column is not in the table, or `bins` is below 2.
+
+    Examples
+    --------
+    >>> index = pd.DataFrame({"speaker": ["ada", "ada", "eve", "eve"], "duration": [1.0, 2.0, 1.0, 2.0]})
+    >>> {column: round(score, 2) for column, score in nuisance([0, 0, 1, 1], index).items()}
+    {'speaker': 1.0, 'duration': 0.0}
     """
-    clusters = np.asarray(labels)
-    if clusters.shape != (len(index),):
-        raise ValueError(f"index has {len(index)} rows, labels has {len(clusters)}")
+    clusters = check_labels(labels, len(index), rows="index")
     if truth_column is not None and truth_column not in index:
         raise ValueError(f"truth_column={truth_column!r}: the table has {', '.join(map(str, index.columns))}")
-    if bins < 2:
-        raise ValueError(f"bins={bins!r}: give at least 2")
-    truth = None if truth_column is None else _codes(index[truth_column])
+    check_number("bins", bins, 2, whole=True)
+    truth = None if truth_column is None else truth_codes(index[truth_column], len(index))
     clustered = clusters != -1
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for column in _label_columns(index.columns, truth_column):
-        codes = _codes(index[column])
+        codes = truth_codes(index[column], len(index))
         if truth is None or not _same_partition(codes, truth):
-            found[column] = _nmi(clusters[clustered], codes[clustered])
+            scores[column] = _nmi(clusters[clustered], codes[clustered])
     for column in _MEASURED:
         if column in index and column != truth_column:
-            codes = _codes(_quantiles(index[column], bins))
-            found[column] = _nmi(clusters[clustered], codes[clustered])
-    return {column: value for column, value in found.items() if not math.isnan(value)}
+            codes = truth_codes(_quantiles(index[column], bins), len(index))
+            scores[column] = _nmi(clusters[clustered], codes[clustered])
+    return {column: value for column, value in scores.items() if not math.isnan(value)}
 
 
 def _label_columns(columns: Iterable[str], truth_column: str | None) -> list[str]:
     return [column for column in columns if column not in _NOT_LABELS and column != truth_column]
-
-
-def _codes(values: pd.Series) -> np.ndarray:
-    return pd.factorize(values)[0]
 
 
 def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:

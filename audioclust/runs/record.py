@@ -20,8 +20,8 @@ import pandas as pd
 
 from audioclust import clustering, evaluation, files
 from audioclust.evaluation import degenerate
-from audioclust.evaluation.external import SCORES
 from audioclust.evaluation.internal import silhouettes
+from audioclust.evaluation.scores import SCORES
 from audioclust.project import Project, versions
 from audioclust.runs.parameters import Parameters
 
