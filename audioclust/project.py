@@ -2,21 +2,28 @@
 
 A dataset's recordings stand in ``datasets/NAME`` itself, or anywhere else (a read-only share, say): then
 ``datasets/NAME/source.json`` remembers the folder. What the package writes about a dataset stands in the project.
+
+``audioclust.yaml`` in that folder is optional. It marks the project and holds its settings (:meth:`Project.settings`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import re
 from dataclasses import dataclass
 from importlib import metadata as installed
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import yaml
 
 from audioclust import files
 
 __all__ = ["Project", "versions"]
+
+MARKER = "audioclust.yaml"
 
 _LIBRARIES = (
     "audioclust", "numpy", "scipy", "pandas", "soundfile", "soxr", "librosa", "scikit-learn", "scikit-fuzzy", "hdbscan",
@@ -32,12 +39,69 @@ class Project:
     ----------
     root : str or Path
         Made if missing, with its four folders, when something is first written.
+
+    Examples
+    --------
+    >>> home = Project("my study")
+    >>> home.dataset("birds").relative_to(home.root).as_posix()
+    'datasets/birds'
     """
 
     root: Path
 
-    def __init__(self, root: str | Path = ".") -> None:
+    def __init__(self, root: str | Path | Project = ".") -> None:
         object.__setattr__(self, "root", Path(root).expanduser().resolve())
+
+    def __fspath__(self) -> str:
+        return str(self.root)
+
+    @classmethod
+    def find(cls, start: str | Path | None = None) -> Project:
+        """Return the project that a notebook or program started in `start` belongs to.
+
+        That is the nearest folder, from `start` upwards, that holds ``audioclust.yaml``; else the nearest that holds
+        both ``datasets`` and ``results``; else the folder above one called ``notebooks``; else `start` itself.
+
+        Parameters
+        ----------
+        start : str or Path, optional
+            Default: the working folder.
+
+        Examples
+        --------
+        >>> Project.find("/data/my study/notebooks") == Project("/data/my study")
+        True
+        """
+        here = cls(start or ".").root
+        upwards = (here, *here.parents)
+        marked = (folder for folder in upwards if (folder / MARKER).is_file())
+        project = next(marked, None) or next(filter(is_project, upwards), None)
+        if project is not None:
+            return cls(project)
+        return cls(here.parent if here.name == "notebooks" else here)
+
+    def settings(self) -> dict[str, Any]:
+        """Read ``audioclust.yaml``: ``plugins``, a list of "package.module" or "path/file.py"; empty without the file.
+
+        Raises
+        ------
+        ValueError
+            When the file is no YAML, or holds another key or another kind of value.
+        """
+        path = self.root / MARKER
+        if not path.is_file():
+            return {}
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not YAML: {error}") from None
+        unknown = sorted(map(str, set(settings) - {"plugins"})) if isinstance(settings, dict) else ["no keys at all"]
+        if unknown:
+            raise ValueError(f"{path}: holds {', '.join(unknown)}; only 'plugins' is allowed")
+        plugins = settings.get("plugins", [])
+        if not isinstance(plugins, list) or not all(isinstance(name, str) for name in plugins):
+            raise ValueError(f"{path}: plugins: give a list of modules or files, such as [my_features.py]")
+        return settings
 
     @property
     def datasets(self) -> Path:
@@ -70,12 +134,33 @@ class Project:
         return self.datasets / plain_name(name, "dataset")
 
     def recordings(self, name: str) -> Path:
-        """Folder that the ``path`` column of the dataset's metadata is relative to."""
+        """Folder that the ``path`` column of the dataset's metadata is relative to.
+
+        Raises
+        ------
+        ValueError
+            When ``source.json`` does not name a folder.
+        """
+        return self._source(name) or self.dataset(name)
+
+    def _source(self, name: str) -> Path | None:
+        """Return the folder that the dataset was registered with, if it was."""
         source = self.dataset(name) / "source.json"
-        return Path(files.read_json(source)["root"]) if source.exists() else self.dataset(name)
+        try:
+            root = Path(files.read_json(source)["root"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            root = Path()
+        if not root.is_absolute() or ".." in root.parts:
+            raise ValueError(f"{source} does not name a folder: register the recordings again")
+        return root
 
     def register(self, root: str | Path, name: str | None = None) -> str:
         """Use the recordings under `root`, where they are, as dataset `name` (default: the folder's name).
+
+        Several processes may register at once. A name whose folder holds neither recordings nor metadata stands for
+        nothing, whatever a download or a stopped process left there, and is taken over.
 
         Returns
         -------
@@ -85,7 +170,8 @@ class Project:
         Raises
         ------
         ValueError
-            When `root` is no folder, or the name already stands for another folder.
+            When `root` is no folder, or holds this project (whose own files would be taken for recordings), or the
+            name already stands for another folder.
         """
         root = Path(root).expanduser().resolve()
         if not root.is_dir():
@@ -94,11 +180,32 @@ class Project:
         folder = self.dataset(name)
         if root == folder:
             return name
-        known = self.recordings(name)
-        if known != root and folder.exists() and any(folder.iterdir()):
-            raise ValueError(f"dataset {name!r} already stands for {known}; give this one another name")
-        files.write_json(folder / "source.json", {"root": root})
+        if folder.is_relative_to(root):
+            raise ValueError(f"project={str(self.root)!r}: lies inside the recordings ({root}); give another folder")
+        downloading = folder / "downloads" / ".lock"
+        with contextlib.ExitStack() as held:
+            held.enter_context(files.locked(self.datasets / ".lock"))
+            if downloading.exists():
+                held.enter_context(files.locked(downloading))
+            stands_for = self._stands_for(name)
+            if stands_for not in (None, root):
+                text = f"dataset {name!r} already stands for {stands_for}; give this one another name"
+                raise ValueError(f"{text}, or delete {folder} to free it")
+            if stands_for is None:
+                files.write_json(folder / "source.json", {"root": root})
         return name
+
+    def _stands_for(self, name: str) -> Path | None:
+        """Return the folder whose recordings have this name, or None for a name that is free."""
+        folder = self.dataset(name)
+        try:
+            source = self._source(name)
+        except ValueError:  # it is written anew
+            return None
+        if source is not None:
+            return source if source.is_dir() or (folder / "metadata.parquet").exists() else None
+        there = folder.iterdir() if folder.is_dir() else ()
+        return folder if any(path.name[0] != "." and path.name != "downloads" for path in there) else None
 
     def metadata(self, name: str) -> pd.DataFrame:
         """Read the dataset's metadata table.
@@ -116,6 +223,11 @@ class Project:
     def run(self, dataset: str, run: str) -> Path:
         """Folder of one run on one dataset."""
         return self.results / plain_name(dataset, "dataset") / plain_name(run, "run")
+
+
+def is_project(folder: Path) -> bool:
+    """Return whether a folder is the root of a project."""
+    return (folder / MARKER).is_file() or ((folder / "datasets").is_dir() and (folder / "results").is_dir())
 
 
 def plain_name(name: str, what: str) -> str:

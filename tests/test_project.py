@@ -1,8 +1,14 @@
 """Where things lie."""
 
+import subprocess
+import sys
+import threading
+import time
+
 import pandas as pd
 import pytest
 
+from audioclust import files
 from audioclust.project import Project, versions
 
 
@@ -51,3 +57,102 @@ def test_metadata_is_read_back(tmp_path):
 
 def test_versions_name_the_libraries_that_decide():
     assert {"python", "numpy", "librosa", "scikit-learn", "torch", "audioclust"} <= set(versions())
+
+
+def test_a_project_is_found_from_any_folder_in_it(tmp_path, monkeypatch):
+    inner = tmp_path / "study" / "notebooks"
+    inner.mkdir(parents=True)
+    assert Project.find(inner) == Project(tmp_path / "study")
+    assert Project.find(tmp_path / "study") == Project(tmp_path / "study")
+    for name in ("datasets", "results"):
+        (tmp_path / name).mkdir()
+    assert Project.find(inner) == Project(tmp_path)
+    (tmp_path / "study" / "audioclust.yaml").touch()
+    monkeypatch.chdir(inner)
+    assert Project.find() == Project(tmp_path / "study")
+    assert Project(Project.find()).root == tmp_path / "study"
+
+
+def test_settings_are_checked(tmp_path):
+    home = Project(tmp_path)
+    assert home.settings() == {}
+    for text, settings in (("", {}), ("plugins: [own.py, a.b]", {"plugins": ["own.py", "a.b"]})):
+        (tmp_path / "audioclust.yaml").write_text(text)
+        assert home.settings() == settings
+    for text, message in (
+        ("plugin: [own.py]", "holds plugin; only 'plugins'"), ("plugins: own.py", "plugins: give a list"),
+        ("[a", "is not YAML"), ("- a", "holds no keys"),
+    ):  # fmt: skip
+        (tmp_path / "audioclust.yaml").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            home.settings()
+
+
+@pytest.mark.parametrize("left", ["downloads/.lock", "downloads/set.zip.part", ".writing-x/source.json"])
+def test_a_name_that_stands_for_nothing_is_free(tmp_path, left):
+    home, outside = Project(tmp_path / "home"), tmp_path / "set"
+    outside.mkdir()
+    (home.dataset("set") / left).parent.mkdir(parents=True)
+    (home.dataset("set") / left).touch()
+    assert home.recordings(home.register(outside)) == outside
+
+
+def test_a_source_that_went_away_frees_its_name_unless_there_is_metadata(tmp_path):
+    home = Project(tmp_path / "home")
+    for place in ("a", "b"):
+        (tmp_path / place / "set").mkdir(parents=True)
+    home.register(tmp_path / "a" / "set")
+    (tmp_path / "a" / "set").rmdir()
+    (home.dataset("set") / "metadata.parquet").touch()
+    with pytest.raises(ValueError, match=r"already stands for .*a.*or delete"):
+        home.register(tmp_path / "b" / "set")
+    (home.dataset("set") / "metadata.parquet").unlink()
+    home.register(tmp_path / "b" / "set")
+    assert home.recordings("set") == tmp_path / "b" / "set"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"root": "relative"}', '{"root": "/a/../b"}', '{"root": 3}', "\xff"])
+def test_a_damaged_source_is_named_and_can_be_left(tmp_path, text):
+    home, outside = Project(tmp_path / "home"), tmp_path / "set"
+    outside.mkdir()
+    home.register(outside)
+    (home.dataset("set") / "source.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match=r"source.json does not name a folder"):
+        home.recordings("set")
+    home.register(outside)
+    assert home.recordings("set") == outside
+
+
+def test_a_project_inside_the_recordings_is_refused(tmp_path):
+    for root in (tmp_path, tmp_path / "home", tmp_path / "home" / "datasets"):
+        root.mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match="lies inside the recordings"):
+            Project(tmp_path / "home").register(root, "all")
+
+
+def test_several_processes_register_at_once(tmp_path):
+    (tmp_path / "set").mkdir()
+    code = "import sys; from audioclust.project import Project; print(Project(sys.argv[1]).register(sys.argv[2]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "home"), str(tmp_path / "set")]
+    starts = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [start.communicate(timeout=60) for start in starts] == [("set\n", "")] * 4
+
+
+def test_registering_is_one_step_for_others(tmp_path, monkeypatch):
+    """Another process that comes in while the file is being written waits and agrees."""
+    home = Project(tmp_path / "home")
+    (tmp_path / "set").mkdir()
+    write, names, threads = files.write_json, [], []
+
+    def slow(path, value):
+        if not threads:
+            threads.append(threading.Thread(target=lambda: names.append(home.register(tmp_path / "set"))))
+            threads[0].start()
+            time.sleep(0.2)
+        return write(path, value)
+
+    monkeypatch.setattr(files, "write_json", slow)
+    (home.dataset("set") / ".writing-x").mkdir(parents=True)
+    assert home.register(tmp_path / "set") == "set"
+    threads[0].join()
+    assert names == ["set"]
