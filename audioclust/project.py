@@ -9,10 +9,8 @@ A dataset's recordings stand in ``datasets/NAME`` itself, or anywhere else (a re
 from __future__ import annotations
 
 import contextlib
-import platform
 import re
 from dataclasses import dataclass
-from importlib import metadata as installed
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,9 @@ import yaml
 
 from audioclust import files
 
-__all__ = ["Project", "versions"]
+__all__ = ["Project", "plain_name"]
 
 MARKER = "audioclust.yaml"
-
-_LIBRARIES = (
-    "audioclust", "numpy", "scipy", "pandas", "soundfile", "soxr", "librosa", "scikit-learn", "scikit-fuzzy", "hdbscan",
-    "umap-learn", "torch", "pytorch-lightning", "papermill",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -235,14 +228,3 @@ def plain_name(name: str, what: str) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[\w][\w.\- +]*", name) or name != name.strip():
         raise ValueError(f"{what}={name!r}: give a name of letters, digits, '_', '-', '+' and '.'")
     return name
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that decide what a run computes: Python, the platform, the libraries."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = installed.version(library)
-        except installed.PackageNotFoundError:
-            continue
-    return found

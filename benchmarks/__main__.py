@@ -15,7 +15,7 @@ from pathlib import Path
 
 import benchmarks
 from audioclust import files, parallel
-from audioclust.project import versions
+from audioclust.installation import versions
 
 HERE = Path(__file__).parent
 

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "audioclust"
 LEVELS = [
-    {"files", "parallel", "project", "recording", "geometry", "validation", "plugins"},
+    {"installation", "files", "parallel", "project", "recording", "geometry", "validation", "plugins"},
     {"datasets"},
     {"audio"},
     {"features", "embeddings"},

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from audioclust import files
-from audioclust.project import Project, versions
+from audioclust.installation import versions
+from audioclust.project import Project
 
 
 def test_recordings_lie_in_the_project_or_where_registered(tmp_path):

@@ -22,7 +22,8 @@ from audioclust import clustering, evaluation, files
 from audioclust.evaluation import degenerate
 from audioclust.evaluation.internal import silhouettes
 from audioclust.evaluation.scores import SCORES
-from audioclust.project import Project, versions
+from audioclust.installation import versions
+from audioclust.project import Project
 from audioclust.runs.parameters import Parameters
 
 __all__ = ["Run", "data_digest"]

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from audioclust import files
-from audioclust.project import Project, versions
+from audioclust.installation import shipped, versions
+from audioclust.project import Project
 from audioclust.runs.parameters import Parameters, check
 from audioclust.runs.record import data_digest
 
 __all__ = ["NotebookFailed", "find_notebook", "is_done", "run"]
 
 log = logging.getLogger(__name__)
-
-SHIPPED = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 class NotebookFailed(RuntimeError):
@@ -38,7 +37,7 @@ def find_notebook(notebook: str | Path, project: Project) -> Path:
         Naming the places that were looked at.
     """
     name = Path(notebook).with_suffix(".ipynb")
-    places = [name, project.root / "notebooks" / name.name, SHIPPED / name.name]
+    places = [name, project.root / "notebooks" / name.name, shipped("notebooks") / name.name]
     for place in places:
         if place.is_file():
             return place.resolve()

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audioclust import parallel
+from audioclust.installation import shipped
 from audioclust.project import Project
 from audioclust.runs.parameters import model_for
 from audioclust.runs.run import is_done, run
@@ -25,8 +26,6 @@ from audioclust.runs.run import is_done, run
 __all__ = ["Sweep", "sweep"]
 
 log = logging.getLogger(__name__)
-
-SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
 
 
 class Dataset(BaseModel):
@@ -70,7 +69,7 @@ class Sweep(BaseModel):
         ValueError
             Naming the file and what is wrong with it.
         """
-        places = [Path(path), SHIPPED / f"{path}.yaml"]
+        places = [Path(path), shipped("sweeps") / f"{path}.yaml"]
         found = next((place for place in places if place.is_file()), None)
         if found is None:
             raise ValueError(f"sweep {path!s}: there is neither {' nor '.join(map(str, places))}")

@@ -1,0 +1,97 @@
+"""What a user installs: the wheel holds all it needs, and works from an empty folder, without the checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+import audioclust
+from audioclust.installation import shipped, versions
+
+ROOT = Path(__file__).resolve().parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """A fresh environment with the built wheel; the libraries are those of the environment that runs the tests."""
+    folder = tmp_path_factory.mktemp("package with a space")
+    source = folder / "source"
+    for name in ("audioclust", "notebooks", "sweeps"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([*pip, *build], check=True, capture_output=True, text=True)
+    home = folder / "environment"
+    venv.create(home, with_pip=False)
+    python = home / SCRIPTS / "python"
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True, capture_output=True)
+    places = {"base": str(home), "platbase": str(home)}
+    packages = Path(sysconfig.get_path("purelib", vars=places))
+    (packages / "libraries.pth").write_text("\n".join({sysconfig.get_path(kind) for kind in ("purelib", "platlib")}))
+    return home
+
+
+def call(installed: Path, *command: str, cwd: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    program, *arguments = command
+    done = subprocess.run(
+        [installed / SCRIPTS / program, *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_package_is_listed():
+    folders = {path.parent for path in (ROOT / "audioclust").rglob("*.py")}
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == names | {"audioclust.notebooks", "audioclust.sweeps"}
+
+
+def test_the_installed_package_holds_all_files(installed, tmp_path):
+    where = "import audioclust, pathlib; print(pathlib.Path(audioclust.__file__).parent)"
+    package = Path(call(installed, "python", "-c", where, cwd=tmp_path).strip())
+    assert installed in package.parents
+    kept = {path.relative_to(package) for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    for folder, prefix in ((ROOT / "audioclust", ""), (ROOT / "notebooks", "notebooks"), (ROOT / "sweeps", "sweeps")):
+        for path in folder.rglob("*"):
+            if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts):
+                assert Path(prefix) / path.relative_to(folder) in kept
+
+
+def test_the_installed_command_runs_notebooks_from_an_empty_folder(installed, tmp_path):
+    home = tmp_path / "a project"
+    home.mkdir()
+    assert "sweep" in call(installed, "audioclust", "--help", cwd=home)
+    small = ["-p", "options={speakers: 2, words: 2, takes: 2}"]
+    call(installed, "audioclust", "run", "00_prepare", *small, cwd=home)
+    call(installed, "audioclust", "run", "01_metadata", cwd=home)
+    (record,) = (home / "results" / "synthetic").glob("01*/run.json")
+    assert json.loads(record.read_text(encoding="utf-8"))["status"] == "complete"
+    assert (home / "datasets" / "synthetic" / "metadata.parquet").exists()
+    code = "from audioclust.runs import Sweep; print(*(step.notebook for step in Sweep.read('demo').compare))"
+    assert "04_classical_clustering" in call(installed, "python", "-c", code, cwd=home)
+    assert {path.name for path in home.iterdir()} <= {"datasets", "features", "checkpoints", "results"}
+
+
+def test_notebooks_and_sweeps_stand_at_the_top_level():
+    assert shipped("notebooks") == ROOT / "notebooks"
+    assert {path.stem for path in shipped("sweeps").glob("*.yaml")} >= {"demo", "thesis", "speakers"}
+
+
+def test_versions_name_the_code_that_runs(capsys):
+    assert versions()["audioclust"] == audioclust.__version__
+    audioclust.show_versions()
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert {"python", "platform", "processors", "numpy", "torch", "typer"} <= set(lines)
