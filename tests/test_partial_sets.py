@@ -128,6 +128,10 @@ def test_equal_vectors_stay_different_recordings(tmp_path):
     with pytest.raises(ValueError, match="names has 1 entries, labels 2"):
         write_cluster_map(tmp_path / "map.json", ["a.wav"], [0, 1])
     assert not (tmp_path / "map.json").exists()
+    for wrong in ('{"a.wav": "x"}', '{"a.wav": -2}', '["a.wav"]'):
+        (tmp_path / "map.json").write_text(wrong)
+        with pytest.raises(ValueError, match=r"map\.json: not a map from files to clusters"):
+            read_cluster_map(tmp_path / "map.json")
 
 
 def test_a_large_speaker_is_not_torn_apart():

@@ -93,6 +93,52 @@ def test_saved_and_loaded(tmp_path):
         Prototypes.load(folder)
 
 
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"threshold_": "0.5"}, "threshold_='0.5'"),
+    ({"threshold_": None}, "threshold_=None"),
+    ({"false_accept_rate": 3}, "false_accept_rate=3"),
+    ({"miss_rate_": -1}, "miss_rate_=-1"),
+    ({"names": ["Ada"]}, "items"),
+    ({"names": {"9": "Ada"}}, "no prototype has the label 9"),
+    ({"names": {"x": "Ada"}}, "'x'"),
+    ({"sums": [[1, 2], [3, 4]]}, "sums is an array of int64"),
+    ({"sums": [[1.0, 2.0], [np.nan, 4.0]]}, "sums must be finite"),
+    ({"sums": [1.0, 2.0]}, r"sums is an array of float64 with shape \(2,\)"),
+    ({"labels": [0, 0]}, "labels different"),
+    ({"labels": [0, -1]}, "labels different"),
+    ({"labels": [0.0, 1.0]}, "labels is an array of float64"),
+    ({"labels": [0, 1, 2]}, r"labels is an array of int64 with shape \(3,\)"),
+    ({"counts": [2, 0]}, "counts at least 1"),
+])  # fmt: skip
+def test_what_is_loaded_is_checked(tmp_path, changes, message):
+    folder = Prototypes().fit([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], [0, 0, 1, 1]).save(tmp_path / "voices")
+    settings = json.loads((folder / "prototypes.json").read_text())
+    with np.load(folder / "prototypes.npz") as saved:
+        arrays = dict(saved)
+    settings |= {name: value for name, value in changes.items() if name in settings}
+    arrays |= {name: np.array(value) for name, value in changes.items() if name in arrays}
+    (folder / "prototypes.json").write_text(json.dumps(settings))
+    np.savez(folder / "prototypes.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        Prototypes.load(folder)
+
+
+def test_damaged_folders_are_named(tmp_path):
+    folder = Prototypes().fit([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], [0, 0, 1, 1]).save(tmp_path / "voices")
+    data = (folder / "prototypes.npz").read_bytes()
+    for damaged in (data[: len(data) // 2], b"", b"no archive", data[:200] + bytes(60) + data[260:]):
+        (folder / "prototypes.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match="cannot be read as prototypes"):
+            Prototypes.load(folder)
+    with (folder / "prototypes.npz").open("wb") as handle:
+        np.save(handle, np.ones(3))
+    with pytest.raises(ValueError, match="cannot be read as prototypes"):
+        Prototypes.load(folder)
+    (folder / "prototypes.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"format \[\] is not 1"):
+        Prototypes.load(folder)
+
+
 def test_bad_input():
     X, truth = speakers([5] * 3)
     for settings, labels, message in [
@@ -101,6 +147,7 @@ def test_bad_input():
         ({}, truth[:4], r"labels has shape \(4,\)"),
         ({}, np.full(15, -1), "every recording is noise"),
         ({}, np.zeros(15, dtype=int), "one cluster has no strangers"),
+        ({"threshold": "low"}, truth, "threshold='low'"),
         ({}, truth.astype(str), "give whole numbers"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -159,6 +206,8 @@ def test_refinement_leaves_alone_what_is_right():
     np.testing.assert_array_equal(refine(X, np.zeros(50, dtype=int)), 0)
     with pytest.raises(ValueError, match="core_share=0"):
         refine(X, truth, core_share=0)
+    with pytest.raises(ValueError, match=r"labels has shape \(49,\), X has 50 rows"):
+        refine(X, truth[:49])
 
 
 # ---- corrections
@@ -195,6 +244,8 @@ def test_corrections_of_a_clusterer():
     assert fitted.labels_[0] == fitted.labels_[20] != fitted.labels_[30]
     assert len(set(fitted.labels_)) == 3
     assert len(set(fitted.clusterer_.labels_)) == 4
+    once = Constrained(KMeans(4, n_init=5, random_state=0), must_link=iter([(0, 20)])).fit(X)
+    assert once.labels_[0] == once.labels_[20]  # an iterator that can be read only once
     noisy = Constrained(HDBSCAN(5), must_link=[(0, 1), (1, 2)], cannot_link=[(0, 59)])
     assert _kept(noisy.fit_predict(X), [(0, 2)], [(2, 59)])
 

@@ -38,6 +38,32 @@ def test_kinds_by_hand():
     assert table["size"].tolist() == [4] * 4 + [3] * 3 + [1]
 
 
+def test_typical_recordings_follow_the_medoid():
+    X, truth = speakers([12] * 3, noise=0.7)
+    table = review(X, truth, per_kind=4, kinds=("medoid", "typical", "outlier"))
+    for cluster in range(3):
+        rows = np.flatnonzero(truth == cluster)
+        mean = X[rows].mean(axis=0)
+        ranked = rows[np.argsort(-X[rows] @ mean)]
+        own = table[table["cluster"] == cluster]
+        assert own["kind"].tolist() == ["medoid"] + ["typical"] * 4 + ["outlier"] * 4
+        assert own["row"].tolist() == [*ranked[:5], *ranked[::-1][:4]]
+
+
+def test_euclidean_by_hand():
+    """Loud and quiet recordings of one direction: the cosine sees no clusters, the distance two."""
+    X = np.array([[1.0, 1], [1, 1.2], [1, 1.6], [9, 9], [9, 9.1], [4, 4]])
+    table = review(X, [0, 0, 0, 1, 1, -1], metric="euclidean").set_index(["cluster", "kind"])
+    assert table.loc[(0, "medoid"), "row"] == 1
+    assert table.loc[(0, "outlier"), "row"] == 2
+    assert table.loc[(0, "outlier"), "similarity"] == pytest.approx(-(1.6 - 3.8 / 3))
+    assert table.loc[(0, "border"), "row"] == 2
+    assert table.loc[(-1, "noise"), "nearest"] == 0
+    assert table.loc[(0, "outlier"), "silhouette"] == pytest.approx(silhouette_samples(X[:5], [0, 0, 0, 1, 1])[2])
+    given = review(X, [0, 0, 0, 1, 1, -1], metric="euclidean", silhouette=[-1, -0.5, 0, 0, 0, np.nan])
+    assert given.loc[given["kind"] == "low silhouette", "row"].tolist() == [0]
+
+
 def test_silhouettes_as_in_scikit_learn():
     X, truth = speakers([9, 1, 14, 5], noise=1.2)
     labels = np.where(np.arange(len(X)) % 7 == 0, -1, truth)
@@ -75,10 +101,16 @@ def test_malformed():
     X, truth = speakers([4] * 2)
     with pytest.raises(ValueError, match=r"labels has shape \(3,\)"):
         review(X, truth[:3])
-    with pytest.raises(ValueError, match="index has 2 rows"):
+    with pytest.raises(ValueError, match=r"index has the shape \(2, 1\), X has 8 rows"):
         review(X, truth, pd.DataFrame({"path": ["a", "b"]}))
     with pytest.raises(ValueError, match="per_kind=0"):
         review(X, truth, per_kind=0)
+    with pytest.raises(ValueError, match="kinds='core': give one of medoid, typical"):
+        review(X, truth, kinds=("core",))
+    with pytest.raises(ValueError, match="metric='l1'"):
+        review(X, truth, metric="l1")
+    with pytest.raises(ValueError, match=r"silhouette has the shape \(3,\)"):
+        review(X, truth, silhouette=[0, 0, 0])
     with pytest.raises(ValueError, match="zero"):
         review(np.zeros((8, 3)), truth)
     with pytest.raises(ValueError, match="least=0"):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audioclust import files
+from audioclust.validation import is_whole
 
 __all__ = ["read_cluster_map", "write_cluster_map"]
 
@@ -29,6 +30,14 @@ def write_cluster_map(path: str | Path, names: Iterable[str], labels: ArrayLike)
     ------
     ValueError
         When a name occurs twice (a map would silently drop one) or the lengths differ.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_cluster_map(Path(folder) / "map.json", ["ada/1.wav", "eve/1.wav"], [0, -1])
+    ...     read_cluster_map(path)
+    {'ada/1.wav': 0, 'eve/1.wav': -1}
     """
     names = [str(name) for name in names]
     labels = np.asarray(labels)
@@ -42,5 +51,14 @@ def write_cluster_map(path: str | Path, names: Iterable[str], labels: ArrayLike)
 
 
 def read_cluster_map(path: str | Path) -> dict[str, int]:
-    """Read a map written by :func:`write_cluster_map`."""
-    return {name: int(label) for name, label in files.read_json(path).items()}
+    """Read a map written by :func:`write_cluster_map`.
+
+    Raises
+    ------
+    ValueError
+        When the file holds something else.
+    """
+    clusters = files.read_json(path)
+    if not isinstance(clusters, dict) or not all(is_whole(label) and label >= -1 for label in clusters.values()):
+        raise ValueError(f"{path}: not a map from files to clusters, whole numbers from -1")
+    return clusters

@@ -1,8 +1,8 @@
 """What a listener says about pairs of recordings is applied to labels: the same speaker, or different ones.
 
 Constraints are pairs of row numbers. Must-links are transitive: they tie recordings into components. A must-link joins
-the clusters of its recordings, a cannot-link parts a cluster around the recordings it keeps apart. The result meets
-every constraint; when constraints contradict each other, there is no result but an error that names them.
+the clusters of its recordings. A cannot-link splits a cluster, and its recordings go to the more similar side. The
+result meets every constraint; constraints that contradict each other are an error that names them.
 
 References
 ----------
@@ -20,7 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClusterMixin, clone
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
+
+from audioclust.geometry import group_directions, unit_rows
+from audioclust.validation import check_labels, is_whole
 
 __all__ = ["Constrained", "apply_constraints"]
 
@@ -42,6 +45,13 @@ class Constrained(ClusterMixin, BaseEstimator):
     labels_ : array of int [shape=(n,)]
     clusterer_ : estimator
         The fitted clusterer.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> X = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]]
+    >>> Constrained(KMeans(1, random_state=0), cannot_link=[(0, 2)]).fit_predict(X).tolist()
+    [0, 0, 1, 1]
     """
 
     def __init__(self, clusterer: Any, *, must_link: Pairs = (), cannot_link: Pairs = ()) -> None:
@@ -55,14 +65,13 @@ class Constrained(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When constraints contradict each other or name rows that are not there.
+            When constraints contradict each other or name rows that do not exist.
         """
         vectors: NDArray[np.float64] = validate_data(self, X, dtype=np.float64)
-        _components(len(vectors), list(self.must_link), list(self.cannot_link))  # contradictions show before the work
+        must, cannot = list(self.must_link), list(self.cannot_link)
+        _components(len(vectors), must, cannot)  # contradictions show before the work
         self.clusterer_ = clone(self.clusterer).fit(vectors)
-        self.labels_ = apply_constraints(
-            self.clusterer_.labels_, vectors, must_link=self.must_link, cannot_link=self.cannot_link
-        )
+        self.labels_ = apply_constraints(self.clusterer_.labels_, vectors, must_link=must, cannot_link=cannot)
         return self
 
 
@@ -76,7 +85,7 @@ def apply_constraints(
     labels : array-like of int [shape=(n,)]
         -1 for noise.
     X : array-like [shape=(n, d)]
-        The vectors; when a cluster is parted, each recording goes to the side whose constrained recordings are nearest
+        The vectors; when a cluster is split, each recording goes to the side whose constrained recordings are nearest
         by cosine.
     must_link, cannot_link : iterable of (int, int)
         Pairs of rows.
@@ -90,13 +99,20 @@ def apply_constraints(
     Raises
     ------
     ValueError
-        When constraints contradict each other or name rows that are not there.
+        When lengths differ, constraints contradict each other or name rows that do not exist.
+
+    Examples
+    --------
+    >>> X = [[1, 0], [1, 0.1], [0, 1], [0.1, 1], [-1, 0]]
+    >>> apply_constraints([0, 0, 0, 0, 1], X, cannot_link=[(0, 2)]).tolist()
+    [0, 0, 2, 2, 1]
+    >>> apply_constraints([0, 0, 1, 1, 2], X, must_link=[(0, 2)]).tolist()
+    [0, 0, 0, 0, 2]
     """
-    labels = np.array(labels, dtype=np.intp)
+    vectors = unit_rows(check_array(X, dtype=np.float64), zero="keep")
+    labels = check_labels(labels, len(vectors))
     must, cannot = list(must_link), list(cannot_link)
     component = _components(len(labels), must, cannot)
-    vectors = np.asarray(X, dtype=np.float64)
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     free = int(labels.max(initial=-1)) + 1
     named = np.unique([row for pair in [*must, *cannot] for row in pair]).astype(np.intp)
     for row in named[labels[named] == -1]:
@@ -119,11 +135,11 @@ def apply_constraints(
         present = set(component[rows].tolist())
         inner = [(a, b) for a, b in apart if a in present and b in present]
         if inner:
-            free = _part(labels, vectors, rows, component, inner, free)
+            free = _split(labels, vectors, rows, component, inner, free)
     return labels
 
 
-def _part(
+def _split(
     labels: NDArray[np.intp],
     X: NDArray[np.float64],
     rows: NDArray[np.intp],
@@ -131,7 +147,7 @@ def _part(
     inner: list[tuple[int, int]],
     free: int,
 ) -> int:
-    """Part one cluster so that no pair of components in `inner` shares a label; return the next free label."""
+    """Split one cluster so that no pair of components in `inner` shares a label; return the next free label."""
     sides: list[list[int]] = []
     for seed in sorted({group for pair in inner for group in pair}):
         conflicts = {b for a, b in inner if a == seed} | {a for a, b in inner if b == seed}
@@ -142,8 +158,7 @@ def _part(
         else:
             sides.append([seed])
     groups = component[rows]
-    means = np.array([X[rows[np.isin(groups, side)]].mean(axis=0) for side in sides])
-    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    means = group_directions(np.array([X[rows[np.isin(groups, side)]].sum(axis=0) for side in sides]))
     home = {seed: number for number, side in enumerate(sides) for seed in side}
     for group in np.unique(groups):
         members = rows[groups == group]
@@ -157,7 +172,7 @@ def _components(n: int, must: list[tuple[int, int]], cannot: list[tuple[int, int
     """Component of every row under the must-links; raises where a cannot-link lies within one."""
     for name, pairs in (("must_link", must), ("cannot_link", cannot)):
         for pair in pairs:
-            if len(pair) != 2 or not all(isinstance(row, (int, np.integer)) and 0 <= row < n for row in pair):
+            if len(pair) != 2 or not all(is_whole(row) and 0 <= row < n for row in pair):
                 raise ValueError(f"{name}: {pair!r} is no pair of rows from 0 to {n - 1}")
     ends = np.array(must, dtype=np.intp).reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(n, n))

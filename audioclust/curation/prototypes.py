@@ -1,4 +1,4 @@
-"""Known speakers as prototypes: name clusters, recognise new recordings, add speakers, keep it all in a folder.
+"""Known speakers as prototypes: name clusters, recognise new recordings, add speakers, save all of it in a folder.
 
 A prototype is the mean direction of a cluster's unit vectors. A new recording is the speaker whose prototype has the
 highest cosine with it, or unknown when that cosine lies below the threshold. The threshold is calibrated on the
@@ -8,6 +8,8 @@ recordings may be accepted.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -20,6 +22,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from audioclust import files
 from audioclust.evaluation.thresholds import false_accept_threshold
 from audioclust.geometry import group_directions, group_sums, leave_one_out_cosines, unit_rows
+from audioclust.validation import check_labels, check_number, check_share
 
 __all__ = ["UNKNOWN", "Prototypes"]
 
@@ -52,6 +55,13 @@ class Prototypes(BaseEstimator):
         cluster has two recordings.
     names_ : dict
         Label to name, for those that have one.
+
+    Examples
+    --------
+    >>> X = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]]
+    >>> fitted = Prototypes().fit(X, [0, 0, 1, 1]).name({0: "Ada"})
+    >>> fitted.predict([[2, 0.1], [-1, 0]]).tolist(), fitted.predict_names([[2, 0.1], [-1, 0]])
+    ([0, -1], ['Ada', 'unknown'])
     """
 
     def __init__(self, *, false_accept_rate: float = 0.01, threshold: float | None = None) -> None:
@@ -73,21 +83,12 @@ class Prototypes(BaseEstimator):
         ValueError
             When nothing but noise is given, a vector is zero or not finite, or the threshold cannot be calibrated.
         """
-        if not 0 <= self.false_accept_rate < 1:
-            raise ValueError(
-                f"false_accept_rate={self.false_accept_rate!r}: give a share from 0 up to, not including, 1"
-            )
-        if self.threshold is not None and not -1 <= self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold!r}: give a cosine from -1 to 1")
+        self._check_settings()
         vectors = unit_rows(check_array(X, dtype=np.float64))
-        labels = np.asarray(labels)
-        if labels.shape != (len(vectors),):
-            raise ValueError(f"labels has shape {labels.shape}, X has {len(vectors)} rows")
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(f"labels are {labels.dtype}: give whole numbers, and names through name()")
+        labels = check_labels(labels, len(vectors))
         known = labels != UNKNOWN
         if not known.any():
-            raise ValueError("labels: every recording is noise, there is nobody to recognise")
+            raise ValueError("labels: every recording is noise, there is no speaker to recognise")
         vectors = vectors[known]
         labels = labels[known]
         self.n_features_in_ = vectors.shape[1]
@@ -107,6 +108,11 @@ class Prototypes(BaseEstimator):
         own = own[np.isfinite(own)]
         self.miss_rate_ = float(np.mean(own < self.threshold_)) if len(own) else float("nan")
         return self
+
+    def _check_settings(self) -> None:
+        check_share("false_accept_rate", self.false_accept_rate, zero=True, one=False)
+        if self.threshold is not None:
+            check_number("threshold", self.threshold, -1, 1)
 
     @property
     def centroids_(self) -> NDArray[np.float64]:
@@ -160,14 +166,19 @@ class Prototypes(BaseEstimator):
         -------
         int
             The speaker's label.
+
+        Raises
+        ------
+        ValueError
+            When a vector is zero, not finite or of another length, or `label` is not a whole number of at least 0.
         """
         check_is_fitted(self, "labels_")
         X = unit_rows(check_array(X, dtype=np.float64))
         if X.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {X.shape[1]} columns, the prototypes have {self.n_features_in_}")
-        label = int(self.labels_.max()) + 1 if label is None else int(label)
-        if label < 0:
-            raise ValueError(f"label={label}: give a whole number of at least 0")
+        if label is None:
+            label = int(self.labels_.max()) + 1
+        check_number("label", label, 0, whole=True)
         if label in self.labels_:
             place = int(np.flatnonzero(self.labels_ == label)[0])
             self._sums[place] += X.sum(axis=0)
@@ -207,16 +218,37 @@ class Prototypes(BaseEstimator):
         """
         folder = Path(folder)
         settings = files.read_json(folder / "prototypes.json")
-        if settings.get("format") != FORMAT:
-            raise ValueError(f"{folder}: format {settings.get('format')!r} is not {FORMAT}")
-        with np.load(folder / "prototypes.npz", allow_pickle=False) as arrays:
-            sums, labels, counts = arrays["sums"], arrays["labels"], arrays["counts"]
-        if sums.ndim != 2 or not len(sums) == len(labels) == len(counts) > 0 or not np.isfinite(sums).all():
-            raise ValueError(f"{folder}: the arrays do not fit each other")
-        loaded = cls(false_accept_rate=settings["false_accept_rate"], threshold=settings["threshold"])
-        loaded._sums, loaded.labels_, loaded.counts_ = sums, labels, counts
-        loaded.n_features_in_ = sums.shape[1]
-        loaded.threshold_ = settings["threshold_"]
-        loaded.miss_rate_ = float("nan") if settings["miss_rate_"] is None else settings["miss_rate_"]
-        loaded.names_ = {int(label): name for label, name in settings["names"].items()}
+        if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+            given = settings.get("format") if isinstance(settings, dict) else settings
+            raise ValueError(f"{folder}: format {given!r} is not {FORMAT}")
+        sums, labels, counts = _arrays(folder / "prototypes.npz")
+        try:
+            loaded = cls(false_accept_rate=settings["false_accept_rate"], threshold=settings["threshold"])
+            loaded._check_settings()
+            loaded._sums, loaded.labels_, loaded.counts_ = sums, labels, counts
+            loaded.n_features_in_ = sums.shape[1]
+            check_number("threshold_", settings["threshold_"], -2, 2)
+            loaded.threshold_ = settings["threshold_"]
+            if settings["miss_rate_"] is not None:
+                check_share("miss_rate_", settings["miss_rate_"], zero=True)
+            loaded.miss_rate_ = float("nan") if settings["miss_rate_"] is None else settings["miss_rate_"]
+            loaded.names_ = {}
+            loaded.name({int(label): name for label, name in settings["names"].items()})
+        except (KeyError, AttributeError, ValueError) as problem:
+            raise ValueError(f"{folder / 'prototypes.json'}: {problem}") from problem
         return loaded
+
+
+def _arrays(path: Path) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """Read the sums, labels and counts of saved prototypes, and check that they can be those of some."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            sums, labels, counts = arrays["sums"], arrays["labels"], arrays["counts"]
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise ValueError(f"{path}: cannot be read as prototypes: {problem}") from problem
+    for name, array, kinds, ndim in (("sums", sums, "f", 2), ("labels", labels, "iu", 1), ("counts", counts, "iu", 1)):
+        if array.dtype.kind not in kinds or array.ndim != ndim or len(array) != len(sums) or not array.size:
+            raise ValueError(f"{path}: {name} is an array of {array.dtype} with shape {array.shape}")
+    if not np.isfinite(sums).all() or len(np.unique(labels)) < len(labels) or labels.min() < 0 or counts.min() < 1:
+        raise ValueError(f"{path}: sums must be finite, labels different whole numbers from 0, counts at least 1")
+    return sums.astype(np.float64), labels.astype(np.intp), counts.astype(np.intp)

@@ -1,4 +1,4 @@
-"""Better labels from the labels one has: what is certain in each cluster groups the rest anew.
+"""Better labels from those one has: the most certain recordings of each cluster decide where the others belong.
 
 References
 ----------
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
 from audioclust.geometry import group_directions, group_sums, leave_one_out_cosines, unit_rows
+from audioclust.validation import check_labels, check_number, check_share
 
 __all__ = ["confidence", "refine"]
 
@@ -31,9 +32,19 @@ def confidence(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     -------
     array [shape=(n,)]
         In [-2, 2]; -inf for noise and for the only recording of a cluster. With one cluster, the first cosine alone.
+
+    Raises
+    ------
+    ValueError
+        When lengths differ or a vector is zero or not finite.
+
+    Examples
+    --------
+    >>> confidence([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1]], [0, 0, 1, 1, -1]).round(2)
+    array([0.95, 0.85, 0.95, 0.85, -inf])
     """
     X = unit_rows(check_array(X, dtype=np.float64))
-    labels = np.asarray(labels)
+    labels = check_labels(labels, len(X))
     result = np.full(len(X), -np.inf)
     known = labels != -1
     if not known.any():
@@ -53,7 +64,7 @@ def confidence(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
 def refine(
     X: ArrayLike, labels: ArrayLike, *, core_share: float = 0.5, rounds: int = 10, include_noise: bool = True
 ) -> NDArray[np.intp]:
-    """Group recordings anew around the most certain ones of each cluster, until nothing changes.
+    """Give every recording to the cluster whose core is most similar, and repeat until nothing changes.
 
     Parameters
     ----------
@@ -62,12 +73,13 @@ def refine(
     labels : array-like of int [shape=(n,)]
         -1 for noise.
     core_share : float in (0, 1]
-        Share of each cluster, the most certain first, that makes its core; at least one recording, and none that is
-        nearer to another cluster unless it is the last.
+        Share of each cluster, the most certain recordings first, that makes its core: at least one recording, and no
+        recording that is nearer to another cluster where the core holds others.
     rounds : int >= 1
-        At most so many times.
+        Largest number of rounds.
     include_noise : bool
-        Whether noise may join a cluster: where it is as near as the cluster's core members are, the least included.
+        Whether noise may join a cluster. It joins where it is at least as similar as the least similar recording of the
+        cluster's core.
 
     Returns
     -------
@@ -77,14 +89,17 @@ def refine(
     Raises
     ------
     ValueError
-        When a parameter cannot be used.
+        When a parameter is out of its range, lengths differ, or a vector is zero or not finite.
+
+    Examples
+    --------
+    >>> refine([[1, 0], [1, 0.1], [1, 0.2], [0, 1], [0.1, 1], [0.2, 1]], [0, 0, 1, 1, 1, 1]).tolist()
+    [0, 0, 0, 1, 1, 1]
     """
-    if not 0 < core_share <= 1:
-        raise ValueError(f"core_share={core_share!r}: give a share above 0, up to 1")
-    if rounds < 1:
-        raise ValueError(f"rounds={rounds!r}: give a whole number of at least 1")
+    check_share("core_share", core_share)
+    check_number("rounds", rounds, 1, whole=True)
     X = unit_rows(check_array(X, dtype=np.float64))
-    labels = np.asarray(labels).astype(np.intp)
+    labels = check_labels(labels, len(X))
     for _ in range(rounds):
         names = np.unique(labels[labels != -1])
         if len(names) < 2:
@@ -97,8 +112,7 @@ def refine(
             ranked = members[np.argsort(-certain[members], kind="stable")]
             core = ranked[: max(1, int(np.ceil(core_share * len(ranked))))]
             core = core[certain[core] > 0] if (certain[core] > 0).any() else core[:1]
-            mean = X[core].sum(axis=0)
-            means[number] = mean / max(np.linalg.norm(mean), 1e-12)
+            means[number] = group_directions(X[core].sum(axis=0, keepdims=True))[0]
             least[number] = (X[core] @ means[number]).min()
         cosines = X @ means.T
         best = cosines.argmax(axis=1)
