@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from audioclust.deep.autoencoder import ConvAutoencoder
     from audioclust.deep.dcec import DCEC
+    from audioclust.deep.embedded import Embedded
     from audioclust.evaluation.degenerate import ClusterCollapseWarning
 
-__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder"]
+__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder", "Embedded"]
 
 _HOMES = {
     "ConvAutoencoder": "audioclust.deep.autoencoder",
     "ClusterCollapseWarning": "audioclust.evaluation.degenerate",
     "DCEC": "audioclust.deep.dcec",
+    "Embedded": "audioclust.deep.embedded",
 }
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClusterMixin
+from sklearn.base import ClusterMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.neighbors import KNeighborsClassifier
@@ -29,7 +29,7 @@ from audioclust.deep.data import SCALES, Scaling, canonical, check_images
 from audioclust.deep.networks import ConvNetwork
 from audioclust.validation import check_choice, check_number
 
-__all__ = ["ConvAutoencoder"]
+__all__ = ["ConvAutoencoder", "fitted_autoencoder"]
 
 COMPONENTS = 50
 """Principal components of what the second convolution makes of the images, where the head works on that."""
@@ -193,8 +193,23 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         else:
             self._learn(images[permutation], seed, hardware)
         self.embedding_ = self.transform(images)
-        self._cluster(images, permutation, seed)
-        return self
+        return self if self.n_clusters is None else self._cluster(images, permutation, seed)
+
+    def cluster(self, X: ArrayLike) -> Self:
+        """Cluster images with the fitted network as `n_clusters` and `head` say now; nothing is trained.
+
+        Raises
+        ------
+        ValueError
+            When a parameter or an image cannot be used.
+        """
+        check_is_fitted(self, "network_")
+        images = check_images(X, least=2, size=self.image_size_)
+        self._check(len(images))
+        check_number("n_clusters", self.n_clusters, 2, len(images), whole=True)
+        self._forget()
+        self.embedding_ = self.transform(images)
+        return self._cluster(images, canonical(images)[0], training.seed_of(self.random_state))
 
     def fit_predict(self, X: ArrayLike, y: Any = None) -> NDArray[np.intp]:
         """Fit, and return the clusters of the images [shape=(n,)].
@@ -265,10 +280,9 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         self._train(module, epochs=self.epochs, hardware=hardware, description="autoencoder")
         self._finish()
 
-    def _cluster(self, images: np.ndarray, permutation: NDArray[np.intp], seed: int) -> None:
+    def _cluster(self, images: np.ndarray, permutation: NDArray[np.intp], seed: int) -> Self:
         """Cluster the embedding, rows in canonical order so that the caller's does not matter."""
-        if self.n_clusters is None:
-            return
+        assert self.n_clusters is not None
         Z = self.embedding_[permutation]
         if self.head == "kmeans":
             found = heads.kmeans(Z, self.n_clusters, seed=seed)
@@ -279,6 +293,7 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
             labels, _ = heads.n2d(Z, self.n_clusters, seed=seed, runs=self.head_runs)
         self.labels_ = np.empty(len(labels), dtype=np.intp)
         self.labels_[permutation] = labels
+        return self
 
     def _convolved(self, images: np.ndarray, seed: int) -> NDArray[np.float32]:
         """Return what the second convolution makes of images [shape=(n, at most 50)]: see `head_on`."""
@@ -290,3 +305,32 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         found = np.concatenate(list(shapes(sample)))
         pca = PCA(min(COMPONENTS, *found.shape), svd_solver="randomized", random_state=seed % 2**32).fit(found)
         return np.concatenate([pca.transform(block) for block in shapes(images)]).astype(np.float32)
+
+
+def fitted_autoencoder(template: ConvAutoencoder | None, images: np.ndarray, **params: Any) -> ConvAutoencoder:
+    """Return the autoencoder that a clustering starts from; `template` itself is never changed.
+
+    Parameters
+    ----------
+    template : ConvAutoencoder or None
+        A fitted one is returned as it is; of another a clone is fitted; None fits one with defaults.
+    images : array [shape=(n, height, width)]
+        As `check_images` returns them.
+    **params
+        Set on the one that is fitted. A `random_state` of None leaves the template its own.
+
+    Raises
+    ------
+    ValueError
+        When `template` is something else, or was fitted to images of another size.
+    """
+    if template is None:
+        return ConvAutoencoder(**params).fit(images)
+    if not isinstance(template, ConvAutoencoder):
+        raise ValueError(f"autoencoder={template!r}: give a ConvAutoencoder or None")
+    if hasattr(template, "network_"):
+        check_images(images, size=template.image_size_)
+        return template
+    if params.get("random_state") is None:
+        params.pop("random_state", None)
+    return clone(template).set_params(**params).fit(images)

@@ -22,12 +22,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClusterMixin, clone
+from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from audioclust import files
 from audioclust.deep import base, heads, training
-from audioclust.deep.autoencoder import ConvAutoencoder
+from audioclust.deep.autoencoder import ConvAutoencoder, fitted_autoencoder
 from audioclust.deep.data import canonical, check_images
 from audioclust.deep.networks import ConvNetwork
 from audioclust.evaluation.degenerate import ClusterCollapseWarning, collapse
@@ -112,8 +112,8 @@ class DCEC(ClusterMixin, base.ImageEstimator):
     n_clusters : int
         Number of clusters, at least 2.
     autoencoder : ConvAutoencoder, optional
-        Where to start from. A fitted one is copied and stays as it is; another is fitted first; None fits one with
-        defaults. Its scaling and network are used.
+        Where to start from. A fitted one is copied and stays as it is; of another a clone is fitted first, with this
+        `random_state` where one is given; None fits one with defaults. Its scaling and network are used.
     gamma : float
         Weight of the clustering loss.
     update_interval : int
@@ -276,13 +276,11 @@ class DCEC(ClusterMixin, base.ImageEstimator):
 
     def _start(self, images: np.ndarray, seed: int) -> ConvAutoencoder:
         """Return the fitted autoencoder to start from; the caller's own is never changed."""
-        start = self.autoencoder
-        if start is not None and hasattr(start, "network_"):
-            check_images(images, size=start.image_size_)
-            return start
+        mine = None if self.random_state is None else seed
+        if self.autoencoder is not None:
+            return fitted_autoencoder(self.autoencoder, images, n_clusters=None, random_state=mine)
         shared = {name: getattr(self, name) for name in ("device", "precision", "folder")}
-        start = ConvAutoencoder(random_state=seed, **shared) if start is None else clone(start)
-        return start.fit(images)
+        return fitted_autoencoder(None, images, random_state=seed, **shared)
 
     def _learn(self, images: np.ndarray, centres: np.ndarray, seed: int, hardware: training.Hardware) -> None:
         """Train, or take the finished training that the folder holds."""
