@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 
 from audioclust import audio, features
-from audioclust.features import filters, spectra
+from audioclust.features import filters, spectra, spectrum
 
 FEATURES = features.FEATURES
 
 
-def by_librosa(y, rate, *, n_fft=2048, hop=None, n_mels=128, n_mfcc=20, reference=np.max):
+def by_librosa(y, rate, *, n_fft=2048, hop=None, n_mels=128, n_mfcc=20, reference=np.max, **more):
     coarse, fine = hop or n_fft // 2, hop or n_fft // 4
-    shared = {"y": y, "sr": rate, "n_fft": n_fft}
+    window = {name: more.pop(name) for name in ("window", "win_length") if name in more}
+    shared = {"y": y, "sr": rate, "n_fft": n_fft, **window}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=coarse))
-        mel = librosa.feature.melspectrogram(**shared, hop_length=coarse, n_mels=n_mels)
-        mfcc = librosa.feature.mfcc(**shared, hop_length=fine, n_mels=n_mels, n_mfcc=n_mfcc)
+        magnitude = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=coarse, **window))
+        mel = librosa.feature.melspectrogram(**shared, hop_length=coarse, n_mels=n_mels, **more)
+        mfcc = librosa.feature.mfcc(**shared, hop_length=fine, n_mels=n_mels, n_mfcc=n_mfcc, **more)
         return {
             "spectrogram": librosa.amplitude_to_db(magnitude, ref=reference),
             "mel": librosa.power_to_db(mel, ref=reference),
@@ -61,6 +62,13 @@ def test_equals_librosa_at_every_length_and_rate(rng, rate, samples):
         {"hop": 1000},
         {"n_mels": 40, "n_mfcc": 13},
         {"n_fft": 512, "hop": 300, "n_mels": 64},
+        {"window": "hamming"},
+        {"window": ("kaiser", 9.0), "n_fft": 1024},
+        {"win_length": 1102},
+        {"win_length": 801, "window": "blackman"},
+        {"fmin": 80.0, "fmax": 7600.0},
+        {"htk": True},
+        {"htk": True, "fmin": 50.0, "n_mels": 64, "win_length": 1024, "window": "boxcar", "hop": 441},
     ],
 )
 def test_equals_librosa_with_other_settings(rng, settings):
@@ -92,11 +100,13 @@ def test_chroma_follows_the_tuning_as_librosa_does(cents):
     assert set(np.argsort(ours.mean(axis=1))[-3:]) == {9, 1, 4}  # A, C sharp, E
 
 
-def test_long_recordings_in_blocks_equal_one_block(rng, monkeypatch):
+@pytest.mark.parametrize("kept", [0, 4, 99])
+def test_long_recordings_in_blocks_equal_one_block(rng, monkeypatch, kept):
     y = voice(rng, 22050, 100_000)
     whole = features.spectral(y, 22050)
     monkeypatch.setattr(spectra, "_BLOCK", 32)
-    monkeypatch.setattr(spectra, "_BATCH", 7)
+    monkeypatch.setattr(spectra, "_KEPT", kept)
+    monkeypatch.setattr(spectrum, "_BATCH", 7)
     for name, values in features.spectral(y, 22050).items():
         np.testing.assert_allclose(values, whole[name], rtol=1e-6, atol=1e-4, err_msg=name)
 
@@ -123,13 +133,23 @@ def test_asked_features_alone_are_those_of_all(rng):
 
 
 @pytest.mark.parametrize(("rate", "n_fft", "n_mels"), [(22050, 2048, 128), (8000, 512, 40), (44100, 4096, 64)])
-def test_banks_equal_librosas(rate, n_fft, n_mels):
-    mel = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels)
-    np.testing.assert_allclose(filters.mel_bank(rate, n_fft, n_mels), mel, rtol=1e-5, atol=1e-8)
+@pytest.mark.parametrize("limits", [{}, {"fmin": 60.0, "fmax": 3500.0}, {"htk": True}, {"fmin": 300.0, "htk": True}])
+def test_banks_equal_librosas(rate, n_fft, n_mels, limits):
+    mel = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, **limits)
+    bands = filters.Bands(rate, n_fft, n_mels, **limits)
+    np.testing.assert_allclose(filters.mel_bank(bands), mel, rtol=1e-4, atol=1e-8)
+    assert filters.empty_bands(bands) == (mel.max(axis=1) == 0).sum()
     for tuning in (-0.5, 0.0, 0.07, 0.49):
         chroma = librosa.filters.chroma(sr=rate, n_fft=n_fft, tuning=tuning)
         np.testing.assert_allclose(filters.chroma_bank(rate, n_fft, tuning), chroma, rtol=1e-5, atol=1e-8)
-    np.testing.assert_allclose(filters.hann(n_fft), librosa.filters.get_window("hann", n_fft), atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["hann", "hamming", "blackmanharris", "boxcar", ("kaiser", 8.0)])
+@pytest.mark.parametrize("length", [2048, 1200, 801])
+def test_windows_equal_librosas(name, length):
+    ours = filters.window(name, length, 2048)
+    theirs = librosa.util.pad_center(librosa.filters.get_window(name, length), size=2048)
+    np.testing.assert_allclose(ours, theirs, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +178,45 @@ def test_samples_that_cannot_be_used_are_named(y, message):
         ({"hop": 0}, "hop=0"),
         ({"n_mels": 5000}, "n_mels=5000"),
         ({"n_mfcc": 200}, "n_mfcc=200"),
-        ({"reference": "loudest"}, "reference='loudest'.*'file'"),
+        ({"reference": "loudest"}, "reference='loudest'.*file"),
         ({"reference": "dataset"}, "one recording"),
         ({"top_db": -1}, "top_db=-1"),
+        ({"window": "hahn"}, "window='hahn'"),
+        ({"window": "kaiser"}, "window='kaiser'"),
+        ({"window": 3.5j}, "window="),
+        ({"win_length": 4096}, "win_length=4096.*2048"),
+        ({"fmin": -1}, "fmin=-1"),
+        ({"fmax": 12000}, "fmax=12000"),
+        ({"fmin": 500, "fmax": 400}, "fmin=500"),
+        ({"htk": "yes"}, "htk='yes'"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         features.spectral(np.zeros(100, np.float32), 22050, **settings)
+
+
+def test_empty_mel_bands_are_counted_in_one_warning(rng):
+    y = voice(rng, 44100, 44100)
+    with pytest.warns(features.EmptyBandsWarning, match=r"\d+ of 128 mel bands are empty.*n_fft=512") as caught:
+        ours = features.spectral(y, 44100, n_fft=512)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bank = librosa.filters.mel(sr=44100, n_fft=512, n_mels=128)
+    assert str(caught[0].message).startswith(f"{(bank.max(axis=1) == 0).sum()} of")
+    assert_equal(ours, by_librosa(y, 44100, n_fft=512))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features.spectral(y, 44100, "chroma", n_fft=512)  # reads no mel bands
+
+
+@pytest.mark.parametrize("peak", [3e38, 1e38, 1e25])
+def test_samples_too_large_for_the_spectrum_are_named(rng, peak):
+    y = voice(rng, 22050, 22050)
+    y[7000] = peak
+    with pytest.raises(ValueError, match="too large"):
+        features.spectral(y, 22050)
 
 
 def test_import_is_light():

@@ -9,10 +9,9 @@ and are both right.
 from __future__ import annotations
 
 import logging
-import math
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +21,12 @@ from threadpoolctl import threadpool_limits
 
 from audioclust import files, parallel
 from audioclust.audio import load
-from audioclust.features import images
-from audioclust.features.settings import FEATURES, Settings, check_features
-from audioclust.features.spectra import analyse
+from audioclust.features.settings import Settings
+from audioclust.features.spectra import analyse, warn_of_empty_bands
+from audioclust.features.spectrum import joined
 from audioclust.features.store import Entry, Rows
-from audioclust.features.vectors import statistics
+from audioclust.features.summaries import Summaries
+from audioclust.features.table import FEATURES, check_features
 from audioclust.recording import RecordingError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def extract(
     store : str or Path
         Folder to keep the features in, usually ``project.features / NAME``.
     features : str or sequence of str
-        Some of `FEATURES`.
+        Some of :func:`audioclust.features.available`.
     jobs : int or str
         Worker processes, see `audioclust.parallel`.
     arrays : bool
@@ -97,6 +97,7 @@ def extract(
     chosen = Settings.of(settings)
     entries = {name: Entry.at(store, name, chosen) for name in check_features(features)}
     parallel.worker_count(jobs)
+    warn_of_empty_bands([entry.feature for entry in entries.values()], chosen)
     usable = _usable(metadata)
     paths = {sha256: Path(root) / path for sha256, path in zip(usable["sha256"], usable["path"], strict=True)}
     lengths = usable["duration"].fillna(1.0) if "duration" in usable else [1.0] * len(usable)
@@ -176,56 +177,43 @@ def _work(task: _Task) -> dict[str, str]:
 def _analysed(task: _Task) -> dict[str, str]:
     done: defaultdict[str, list[Rows]] = defaultdict(list)
     problems: dict[str, str] = {}
-    settings = next(iter(task.entries.values())).settings
-    for sha256, path, features in task.recordings:
+    for sha256, path, names in task.recordings:
         try:
-            found = analyse(load(path, settings.sample_rate)[0], features, _stored_as(settings))
-            if files.sha256(path) != sha256:
-                raise RecordingError(path, "changed since the metadata was made; scan the folder again")
+            rows = _rows(path, sha256, [task.entries[name] for name in names], task.arrays)
         except RecordingError as error:
             problems[sha256] = error.problem
-            continue
         except (OSError, ValueError, MemoryError, RuntimeError) as error:
-            problems[sha256] = f"{type(error).__name__}: {error}"
-            continue
-        for name in features:
-            values = found.pop(name).T
-            known = name == "mfcc_no0" and "mfcc" in features  # the coefficients just described, but for the first
-            described = done["mfcc"][-1].statistics[0, :, 1:] if known else statistics(values)
-            done[name].append(_row(name, sha256, values, described, settings))
-            if task.arrays:
-                _write_array(values, task.entries[name].array(sha256))
-    for name, rows in done.items():
-        task.entries[name].add(_joined(rows))
+            problems[sha256] = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        else:
+            for name, row in rows.items():
+                done[name].append(row)
+    for name, kept in done.items():
+        task.entries[name].add(_joined(kept))
     return problems
+
+
+def _rows(path: Path, sha256: str, entries: Sequence[Entry], arrays: bool) -> dict[str, Rows]:
+    """Analyse one recording."""
+    settings, asked = entries[0].settings, [entry.feature for entry in entries]
+    y, _ = load(path, settings.sample_rate)
+    frames, blocks = analyse(lambda: [y], asked, _stored_as(settings))
+    summaries = Summaries(asked, frames)
+    parts = []
+    for values in blocks:
+        summaries.add(values)
+        parts += [values] if arrays else []
+    if files.sha256(path) != sha256:
+        raise RecordingError(path, "changed since the metadata was made; scan the folder again")
+    rows = summaries.rows(sha256, settings)
+    if arrays:
+        for entry in entries:
+            _write_array(joined([part[entry.feature.name] for part in parts]), entry.array(sha256))
+    return rows
 
 
 def _stored_as(settings: Settings) -> Settings:
     """Levels relative to a dataset are stored relative to 1.0: its maximum is known only when all is read."""
-    if settings.reference != "dataset":
-        return settings
-    return Settings(**{**vars(settings), "reference": "absolute"})
-
-
-def _row(
-    feature: str,
-    sha256: str,
-    values: npt.NDArray[np.float32],
-    described: npt.NDArray[np.float32],
-    settings: Settings,
-) -> Rows:
-    image = images.resize(values)
-    limits = images.recording_range(feature, values, settings.reference)
-    picture = image.astype(np.float16) if limits is None else images.gray(image, *limits)
-    level = float(values.max()) if feature in ("spectrogram", "mel") else math.nan
-    return Rows(
-        sha256=np.array([sha256]),
-        frames=np.array([values.shape[1]], np.int32),
-        peak=np.array([level], np.float32),
-        statistics=described[None],
-        profile=values.mean(axis=0, dtype=np.float32),
-        images=picture[None],
-    )
+    return replace(settings, reference="absolute") if settings.reference == "dataset" else settings
 
 
 def _joined(rows: list[Rows]) -> Rows:

@@ -14,6 +14,7 @@ from audioclust import parallel
 from audioclust.features import images as pictures
 from audioclust.features import vectors as pooled
 from audioclust.features.store import Entry, why_stale
+from audioclust.validation import check_choice
 
 __all__ = ["FeatureSet"]
 
@@ -81,8 +82,8 @@ class FeatureSet:
             When a parameter is not one of the allowed.
         """
         entry = self._entry(feature)
-        pooled.check(pooling, pooled.POOLINGS, "pooling")
-        pooled.check(scale, pooled.SCALES, "scale")
+        check_choice("pooling", pooling, pooled.POOLINGS)
+        check_choice("scale", scale, pooled.SCALES)
         X = pooled.scale(pooled.impute(self._pooled(entry, pooling)), scale)
         return pooled.reduce(X, pca), self.index
 
@@ -104,7 +105,7 @@ class FeatureSet:
         chosen = stored[first : first + len(rows)] if (np.diff(rows) == 1).all() else np.asarray(stored[rows])
         if chosen.dtype == np.uint8:
             return chosen, self.index
-        limits = pictures.dataset_range(feature, chosen, self._peak(entry, rows))
+        limits = pictures.dataset_range(entry.feature, chosen, self._peak(entry, rows))
         return pictures.gray(chosen, *limits), self.index
 
     def array(self, feature: str, row: int) -> npt.NDArray[np.float32]:
@@ -120,7 +121,7 @@ class FeatureSet:
         if not path.exists():
             raise ValueError(f"no array of {feature} for {self.index['path'].iloc[row]}: extract with arrays=True")
         values = np.load(path, allow_pickle=False)
-        if feature in ("spectrogram", "mel") and entry.settings.reference == "dataset":
+        if entry.feature.level and entry.settings.reference == "dataset":
             values -= self._peak(entry, self._rows(entry))
         return values
 
@@ -139,7 +140,7 @@ class FeatureSet:
         return why_stale(self.store, self.features, **settings)
 
     def _entry(self, feature: str) -> Entry:
-        pooled.check(feature, self.features, "feature")
+        check_choice("feature", feature, self.features)
         return self.entries[feature]
 
     def _rows(self, entry: Entry) -> npt.NDArray[np.intp]:
@@ -155,10 +156,10 @@ class FeatureSet:
 
     def _pooled(self, entry: Entry, pooling: str) -> npt.NDArray[np.float64]:
         if pooling in ("image", "image_rows"):
-            images = np.asarray(self.images(entry.feature)[0], dtype=np.float64)
+            images = np.asarray(self.images(entry.feature.name)[0], dtype=np.float64)
             return images.mean(axis=2) if pooling == "image_rows" else images.reshape(len(images), -1)
         rows = self._rows(entry)
-        relative = entry.feature in ("spectrogram", "mel") and entry.settings.reference == "dataset"
+        relative = entry.feature.level and entry.settings.reference == "dataset"
         shift = self._peak(entry, rows) if relative else 0.0
         if pooling == "profile":
             profiles = entry.column("profile")

@@ -1,45 +1,72 @@
 """Window, filter banks and cosine transform of the spectral features, each built once and kept.
 
-They are librosa's (0.11, defaults), written here because importing librosa costs every worker process a second, more
+They are librosa's, written here because importing librosa costs every worker process a second, more
 than it takes to analyse hundreds of recordings; the tests hold them to librosa's own.
 
 References
 ----------
 Slaney, "Auditory Toolbox", Technical Report 1998-010, Interval Research (mel bank).
+Young et al., "The HTK Book", Cambridge University, 2006, section 5.4 (the other mel scale).
 Ellis, "Chroma feature analysis and synthesis", LabROSA, 2007 (chroma bank).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["chroma_bank", "cosines", "hann", "mel_bank", "mel_blocks"]
+__all__ = ["Bands", "chroma_bank", "cosines", "empty_bands", "mel_bank", "mel_blocks", "mel_centres", "window"]
 
 Floats = npt.NDArray[np.float32]
 
 _BLOCK = 16  # mel bands per product in mel_blocks
 
 
-@lru_cache
-def hann(n_fft: int) -> npt.NDArray[np.float64]:
-    """Periodic Hann window [shape=(n_fft,)]."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+class Bands(NamedTuple):
+    """What decides a mel bank: sample rate and limits in Hz, the scale's formula (HTK's or Slaney's)."""
+
+    sample_rate: int
+    n_fft: int
+    n_mels: int
+    fmin: float = 0.0
+    fmax: float | None = None
+    htk: bool = False
 
 
 @lru_cache
-def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
-    """Triangles equally spaced on Slaney's mel scale from 0 Hz to Nyquist, of equal area.
+def window(name: str | tuple[str | float, ...], length: int, n_fft: int) -> npt.NDArray[np.float64]:
+    """Periodic window of `length` samples in the middle of `n_fft`, zeros around it [shape=(n_fft,)].
+
+    `name` is one of :func:`scipy.signal.get_window`, which raises a ``ValueError`` for those it does not know.
+    """
+    if name == "hann":
+        values = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    else:
+        from scipy.signal import get_window
+
+        values = get_window(name, length)
+    before = (n_fft - length) // 2
+    return np.pad(values, (before, n_fft - length - before))
+
+
+def mel_centres(bands: Bands) -> npt.NDArray[np.float64]:
+    """Return the frequencies at which the bands are highest, in Hz [shape=(n_mels,)]."""
+    return _edges(bands)[1:-1]
+
+
+@lru_cache
+def mel_bank(bands: Bands) -> Floats:
+    """Triangles equally spaced on the mel scale, of equal area.
 
     Returns
     -------
     np.ndarray [shape=(n_mels, 1 + n_fft / 2), float32]
     """
-    top = _to_mel(np.array(sample_rate / 2))
-    edges = _to_hz(np.linspace(0.0, top, n_mels + 2))
-    slopes = edges[:, None] - np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    edges = _edges(bands)
+    slopes = edges[:, None] - np.fft.rfftfreq(bands.n_fft, 1 / bands.sample_rate)
     widths = np.diff(edges)
     rising = -slopes[:-2] / widths[:-1, None]
     falling = slopes[2:] / widths[1:, None]
@@ -47,8 +74,13 @@ def mel_bank(sample_rate: int, n_fft: int, n_mels: int) -> Floats:
     return bank.astype(np.float32)
 
 
+def empty_bands(bands: Bands) -> int:
+    """Count the bands that lie between two bins of the Fourier transform and hear nothing."""
+    return int((~mel_bank(bands).any(axis=1)).sum())
+
+
 @lru_cache
-def mel_blocks(sample_rate: int, n_fft: int, n_mels: int) -> tuple[tuple[slice, slice, Floats], ...]:
+def mel_blocks(bands: Bands) -> tuple[tuple[slice, slice, Floats], ...]:
     """Cut :func:`mel_bank` into groups of neighbouring bands, each with only the bins that it hears.
 
     Returns
@@ -56,13 +88,13 @@ def mel_blocks(sample_rate: int, n_fft: int, n_mels: int) -> tuple[tuple[slice, 
     tuple of (bins, bands, weights [shape=(bins, bands), float32])
         ``mel[:, bands] = power[:, bins] @ weights`` for each: a tenth of the arithmetic of the full product.
     """
-    bank = mel_bank(sample_rate, n_fft, n_mels)
+    bank = mel_bank(bands)
     blocks = []
-    for first in range(0, n_mels, _BLOCK):
-        bands = slice(first, min(first + _BLOCK, n_mels))
-        heard = np.flatnonzero(bank[bands].any(axis=0))
+    for first in range(0, len(bank), _BLOCK):
+        group = slice(first, min(first + _BLOCK, len(bank)))
+        heard = np.flatnonzero(bank[group].any(axis=0))
         bins = slice(int(heard[0]), int(heard[-1]) + 1) if heard.size else slice(0, 1)
-        blocks.append((bins, bands, np.ascontiguousarray(bank[bands, bins].T)))
+        blocks.append((bins, group, np.ascontiguousarray(bank[group, bins].T)))
     return tuple(blocks)
 
 
@@ -104,10 +136,21 @@ def cosines(n_mels: int, n_mfcc: int) -> npt.NDArray[np.float64]:
     return transform
 
 
-def _to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Slaney's scale: linear up to 1 000 Hz (15 mel), then 27 steps for a factor of 6.4."""
+def _edges(bands: Bands) -> npt.NDArray[np.float64]:
+    """Return where the triangles begin, peak and end, in Hz [shape=(n_mels + 2,)]."""
+    top = bands.sample_rate / 2 if bands.fmax is None else bands.fmax
+    low, high = (_to_mel(np.array(hz), bands.htk) for hz in (bands.fmin, top))
+    return _to_hz(np.linspace(low, high, bands.n_mels + 2), bands.htk)
+
+
+def _to_mel(hz: npt.NDArray[np.float64], htk: bool) -> npt.NDArray[np.float64]:
+    """Slaney's scale: linear up to 1 000 Hz (15 mel), then 27 steps for a factor of 6.4. HTK's: one logarithm."""
+    if htk:
+        return 2595 * np.log10(1 + hz / 700)
     return np.where(hz < 1000, hz * 3 / 200, 15 + 27 / np.log(6.4) * np.log(np.maximum(hz, 1e-9) / 1000))
 
 
-def _to_hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _to_hz(mel: npt.NDArray[np.float64], htk: bool) -> npt.NDArray[np.float64]:
+    if htk:
+        return 700 * (10 ** (mel / 2595) - 1)
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mel - 15)))

@@ -3,7 +3,8 @@
 An image is [shape=(48, 96), uint8]: rows are bands with the lowest at the bottom (row 47), columns are time from left
 to right. Both axes are brought to size by averaging over areas where there are more bands or frames than pixels, and
 by linear interpolation between their centres where there are fewer. Black (0) is the low end of a range, white (255)
-the high end:
+the high end. What the table of features says of the built-in ones (one of your own that is a level is treated like
+mel, one with a ``range`` like chroma, any other like mfcc):
 
 ========================  ======================  =========================  =======================================
 feature                   reference="file"        reference="absolute"       reference="dataset"
@@ -26,13 +27,12 @@ import numpy.typing as npt
 
 from audioclust import files
 from audioclust.features.settings import IMAGE_SHAPE
+from audioclust.features.table import DEPTH, Feature
 
-__all__ = ["dataset_range", "gray", "recording_range", "resize", "write_png"]
+__all__ = ["Resizer", "dataset_range", "gray", "resize", "write_png"]
 
 Floats = npt.NDArray[np.float32]
 
-_DEPTH = 80.0  # dB between black and white
-_LOUDEST = 60.0  # dB relative to 1.0: a constant at full scale under a Hann window of 2 048 samples
 _PERCENTILES = (0.5, 99.5)
 
 
@@ -51,9 +51,35 @@ def resize(values: npt.NDArray[np.floating], shape: tuple[int, int] = IMAGE_SHAP
     np.ndarray [shape=shape, float32]
         In the units of `values`.
     """
-    bands, frames = values.shape
-    rows = (values.T @ _weights(bands, shape[0])).T  # bands first: of a long recording, that leaves little
-    return np.asarray(rows @ _weights(frames, shape[1]), dtype=np.float32)[::-1]
+    resizer = Resizer(values.shape[1], shape)
+    resizer.add(values)
+    return resizer.result()
+
+
+class Resizer:
+    """Bring a feature that comes in consecutive stretches to an image's size.
+
+    Parameters
+    ----------
+    frames : int
+        Of all stretches together.
+    shape : tuple
+        Rows and columns.
+    """
+
+    def __init__(self, frames: int, shape: tuple[int, int] = IMAGE_SHAPE) -> None:
+        self._frames, self._shape, self._taken = frames, shape, 0
+        self._image = np.zeros(shape, np.float32)
+
+    def add(self, values: npt.NDArray[np.floating]) -> None:
+        """Take the next stretch [shape=(bands, frames)]."""
+        rows = (values.T @ _weights(len(values), self._shape[0])).T  # bands first: that leaves little
+        first, self._taken = self._taken, self._taken + values.shape[1]
+        self._image += rows @ _weights(self._frames, self._shape[1], first, self._taken)
+
+    def result(self) -> Floats:
+        """Return the image, lowest band at the bottom."""
+        return self._image[::-1]
 
 
 def gray(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.uint8]:
@@ -64,29 +90,20 @@ def gray(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArra
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def recording_range(feature: str, values: Floats, reference: str) -> tuple[float, float] | None:
-    """Return the values that become black and white, or None where they depend on the other recordings."""
-    if feature == "chroma":
-        return 0.0, 1.0
-    if feature in ("mfcc", "mfcc_no0"):
-        return (float(values.min()), float(values.max())) if reference == "file" else None
-    return {"file": (-_DEPTH, 0.0), "absolute": (_LOUDEST - _DEPTH, _LOUDEST)}.get(reference)
-
-
-def dataset_range(feature: str, images: npt.NDArray[np.float16], peak: float) -> tuple[float, float]:
+def dataset_range(feature: Feature, images: npt.NDArray[np.floating], peak: float) -> tuple[float, float]:
     """Return the values that become black and white over a dataset.
 
     Parameters
     ----------
-    feature : str
-        One whose :func:`recording_range` is None.
+    feature : Feature
+        One whose images depend on all recordings.
     images : np.ndarray [shape=(n, rows, columns)]
         Of all its recordings, in the units of the feature.
     peak : float
-        Highest level among them in dB, for spectrogram and mel.
+        Highest level among them in dB, for levels.
     """
-    if feature in ("spectrogram", "mel"):
-        return peak - _DEPTH, peak
+    if feature.level:
+        return peak - DEPTH, peak
     low, high = np.percentile(images.astype(np.float32), _PERCENTILES)
     return float(low), float(high)
 
@@ -117,27 +134,33 @@ def write_png(image: npt.NDArray[np.uint8], path: str | Path) -> Path:
     return path
 
 
-def _weights(size: int, pixels: int) -> Floats:
-    return _kept_weights(size, pixels) if size <= 2048 else _make_weights(size, pixels)
+def _weights(size: int, pixels: int, first: int = 0, last: int | None = None) -> Floats:
+    """Matrix [shape=(last - first, pixels)] that brings the values `first` to `last` of `size` to `pixels`."""
+    last = size if last is None else last
+    if (first, last) == (0, size) and size <= 2048:
+        return _kept_weights(size, pixels)
+    return _make_weights(size, pixels, first, last)
 
 
-def _make_weights(size: int, pixels: int) -> Floats:
-    """Matrix [shape=(size, pixels)] that brings `size` values to `pixels`; its columns sum to 1."""
-    weights = np.zeros((pixels, size), np.float32)
+def _make_weights(size: int, pixels: int, first: int, last: int) -> Floats:
+    """Over all values, the columns sum to 1."""
     if size >= pixels:
+        weights = np.zeros((pixels, last - first), np.float32)
         edges = np.linspace(0, size, pixels + 1)
         for row, begin, end in zip(weights, edges[:-1], edges[1:], strict=True):
-            first, last = int(begin), min(int(np.ceil(end)), size)
-            cells = np.arange(first, last)
-            row[first:last] = np.minimum(cells + 1, end) - np.maximum(cells, begin)
+            cells = np.arange(max(int(begin), first), min(int(np.ceil(end)), last))
+            row[cells - first] = np.minimum(cells + 1, end) - np.maximum(cells, begin)
         weights *= np.float32(pixels / size)
-    else:
-        centres = np.clip((np.arange(pixels) + 0.5) * size / pixels - 0.5, 0, size - 1)
-        left = np.minimum(centres.astype(int), max(size - 2, 0))
-        share = (centres - left).astype(np.float32)
-        weights[np.arange(pixels), left] = 1 - share
-        weights[np.arange(pixels), np.minimum(left + 1, size - 1)] += share
-    return weights.T
+        return weights.T
+    weights = np.zeros((pixels, size), np.float32)
+    centres = np.clip((np.arange(pixels) + 0.5) * size / pixels - 0.5, 0, size - 1)
+    left = np.minimum(centres.astype(int), max(size - 2, 0))
+    share = (centres - left).astype(np.float32)
+    weights[np.arange(pixels), left] = 1 - share
+    weights[np.arange(pixels), np.minimum(left + 1, size - 1)] += share
+    return weights[:, first:last].T
 
 
-_kept_weights = lru_cache(maxsize=256)(_make_weights)
+@lru_cache(maxsize=256)
+def _kept_weights(size: int, pixels: int) -> Floats:
+    return _make_weights(size, pixels, 0, size)

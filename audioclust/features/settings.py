@@ -1,4 +1,4 @@
-"""What the spectral features are computed with, and which of it decides which feature.
+"""What the spectral features are computed with.
 
 The defaults are those of the clustering thesis this package repeats: 22 050 Hz, a Hann window of 2 048 samples,
 spectrogram and mel every 1 024 samples, chroma and MFCC every 512.
@@ -6,24 +6,19 @@ spectrogram and mel every 1 024 samples, chroma and MFCC every 512.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
-from importlib import metadata as installed
+from dataclasses import dataclass, fields
 from typing import Any
 
-__all__ = ["FEATURES", "IMAGE_SHAPE", "REFERENCES", "Settings", "check_features", "parameters"]
+import numpy as np
 
-FEATURES = ("spectrogram", "mel", "chroma", "mfcc", "mfcc_no0")
+from audioclust.features import filters
+from audioclust.validation import check_choice, check_number
+
+__all__ = ["IMAGE_SHAPE", "REFERENCES", "Settings"]
+
 IMAGE_SHAPE = (48, 96)
 """Rows and columns of every image."""
 REFERENCES = ("file", "absolute", "dataset")
-
-_COARSE = ("spectrogram", "mel")
-_VERSION = {"spectrogram": 1, "mel": 1, "chroma": 1, "mfcc": 1, "mfcc_no0": 1}
-"""Raised with every change of the code that changes a feature's numbers."""
-_LIBRARIES = ("librosa", "soundfile", "soxr")
-"""What decodes, resamples and sets the reference: other versions may give other numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +30,19 @@ class Settings:
     sample_rate : int
         Rate that recordings are brought to, in Hz.
     n_fft : int
-        Samples of the window and of the Fourier transform; even.
+        Samples of the Fourier transform; a multiple of 4.
     hop : int or None
-        Samples between frames. None: half a window for spectrogram and mel, a quarter for chroma and MFCC.
+        Samples between frames. None: half of `n_fft` for spectrogram and mel, a quarter for chroma and MFCC.
+    window : str or tuple
+        A name that ``scipy.signal.get_window`` knows; with its parameters as a tuple: ``("kaiser", 8.0)``.
+    win_length : int or None
+        Samples of the window, zeros around it up to `n_fft`; None takes `n_fft`.
     n_mels : int
-        Mel bands between 0 Hz and half the sample rate, for mel and MFCC.
+        Mel bands, for mel and MFCC.
+    fmin, fmax : float, float or None
+        Lower and upper end of the mel bands in Hz; None takes half the sample rate.
+    htk : bool
+        Whether the mel scale is HTK's formula; otherwise Slaney's.
     n_mfcc : int
         Cepstral coefficients, the first included.
     reference : {"file", "absolute", "dataset"}
@@ -47,36 +50,64 @@ class Settings:
         ``"absolute"``: 1.0. ``"dataset"``: the maximum over the recordings asked for.
     top_db : float or None
         Spectrogram, mel and the mel spectrogram behind MFCC are cut this far below each recording's own maximum.
+
+    Examples
+    --------
+    >>> Settings(n_fft=1024).win_length is None
+    True
+    >>> Settings(n_fft=1001)
+    Traceback (most recent call last):
+        ...
+    ValueError: n_fft=1001: give a multiple of 4
     """
 
     sample_rate: int = 22_050
     n_fft: int = 2_048
     hop: int | None = None
+    window: str | tuple[str | float, ...] = "hann"
+    win_length: int | None = None
     n_mels: int = 128
+    fmin: float = 0.0
+    fmax: float | None = None
+    htk: bool = False
     n_mfcc: int = 20
     reference: str = "file"
     top_db: float | None = 80.0
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "n_fft", "n_mels", "n_mfcc"):
-            _check_whole(name, getattr(self, name))
+        check_number("sample_rate", self.sample_rate, 1, whole=True)
+        check_number("n_fft", self.n_fft, 64, whole=True)
+        if self.n_fft % 4:
+            raise ValueError(f"n_fft={self.n_fft}: give a multiple of 4")
         if self.hop is not None:
-            _check_whole("hop", self.hop)
-        if self.n_fft % 4 or self.n_fft < 64:
-            raise ValueError(f"n_fft={self.n_fft}: give a multiple of 4 of at least 64")
-        if self.n_mels > self.n_fft // 2:
-            raise ValueError(f"n_mels={self.n_mels}: give at most n_fft / 2 = {self.n_fft // 2}")
-        if not 2 <= self.n_mfcc <= self.n_mels:
-            raise ValueError(f"n_mfcc={self.n_mfcc}: give 2 to n_mels = {self.n_mels}")
-        if self.reference not in REFERENCES:
-            raise ValueError(f"reference={self.reference!r}: give one of {', '.join(map(repr, REFERENCES))}")
-        if self.top_db is not None and not (isinstance(self.top_db, (int, float)) and self.top_db > 0):
-            raise ValueError(f"top_db={self.top_db!r}: give a number of dB above 0, or None")
-        for name in ("sample_rate", "n_fft", "hop", "n_mels", "n_mfcc"):  # numpy integers would not reach JSON alike
-            value = getattr(self, name)
-            object.__setattr__(self, name, value if value is None else int(value))
+            check_number("hop", self.hop, 1, whole=True)
+        if self.win_length is not None:
+            check_number("win_length", self.win_length, 2, self.n_fft, whole=True)
+        check_number("n_mels", self.n_mels, 1, self.n_fft // 2, whole=True)
+        check_number("n_mfcc", self.n_mfcc, 2, self.n_mels, whole=True)
+        check_number("fmin", self.fmin, 0, self.sample_rate / 2)
+        if self.fmax is not None:
+            check_number("fmax", self.fmax, 0, self.sample_rate / 2)
+        if self.fmin >= (self.sample_rate / 2 if self.fmax is None else self.fmax):
+            raise ValueError(f"fmin={self.fmin}: give a frequency below fmax={self.fmax}")
+        check_choice("htk", self.htk, (True, False))
+        check_choice("reference", self.reference, REFERENCES)
         if self.top_db is not None:
-            object.__setattr__(self, "top_db", float(self.top_db))
+            check_number("top_db", self.top_db, np.nextafter(0, 1))
+        for name in ("sample_rate", "n_fft", "hop", "win_length", "n_mels", "n_mfcc"):  # numpy integers reach JSON so
+            self._become(name, int)
+        for name in ("fmin", "fmax", "top_db"):
+            self._become(name, float)
+        if isinstance(self.window, list):  # JSON knows no tuples
+            self._become("window", tuple)
+        try:
+            filters.window(self.window, self.win_length or self.n_fft, self.n_fft)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"window={self.window!r}: give a name of scipy.signal.get_window ({error})") from None
+
+    def _become(self, name: str, kind: type) -> None:
+        value = getattr(self, name)
+        object.__setattr__(self, name, value if value is None else kind(value))
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Settings:
@@ -93,43 +124,7 @@ class Settings:
                 raise ValueError(f"{name}={value!r}: unknown setting; there are {', '.join(allowed)}")
         return cls(**settings)
 
-    def hop_of(self, feature: str) -> int:
-        """Return the samples between the frames of `feature`."""
-        return self.hop or (self.n_fft // 2 if feature in _COARSE else self.n_fft // 4)
-
-
-def check_features(features: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the features asked for, without repeats, in the order of `FEATURES`.
-
-    Raises
-    ------
-    ValueError
-        When one is unknown, or there is none.
-    """
-    asked = [features] if isinstance(features, str) else list(features)
-    for name in asked:
-        if name not in FEATURES:
-            raise ValueError(f"features={name!r}: give some of {', '.join(FEATURES)}")
-    if not asked:
-        raise ValueError(f"features={asked!r}: give at least one of {', '.join(FEATURES)}")
-    return tuple(name for name in FEATURES if name in asked)
-
-
-def parameters(feature: str, settings: Settings) -> dict[str, Any]:
-    """Return everything that decides the numbers of `feature`: its settings, its code's version, its libraries."""
-    unused = {"chroma": ("n_mels", "n_mfcc", "top_db", "reference"), "spectrogram": ("n_mels", "n_mfcc")}
-    skip = unused.get(feature, ("n_mfcc",) if feature == "mel" else ())
-    chosen = {name: value for name, value in asdict(settings).items() if name not in skip}
-    chosen["hop"] = settings.hop_of(feature)
-    chosen |= {"feature": feature, "version": _VERSION[feature], "image_shape": list(IMAGE_SHAPE)}
-    return chosen | {"libraries": _versions()}
-
-
-@lru_cache
-def _versions() -> dict[str, str]:
-    return {name: installed.version(name) for name in _LIBRARIES}
-
-
-def _check_whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise ValueError(f"{name}={value!r}: give a whole number above 0")
+    @property
+    def bands(self) -> filters.Bands:
+        """What decides the mel bank."""
+        return filters.Bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax, self.htk)

@@ -34,7 +34,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audioclust import files
-from audioclust.features.settings import FEATURES, IMAGE_SHAPE, Settings, check_features, parameters
+from audioclust.features.settings import IMAGE_SHAPE, Settings
+from audioclust.features.table import FEATURES, Feature, check_features, entry, parameters
 from audioclust.features.vectors import STATISTICS
 
 __all__ = ["Entry", "Rows", "why_stale"]
@@ -83,14 +84,14 @@ class Entry:
     """One feature with one set of parameters."""
 
     folder: Path
-    feature: str
+    feature: Feature
     settings: Settings
 
     @classmethod
     def at(cls, store: str | Path, feature: str, settings: Settings) -> Entry:
         """Name the entry of `feature` under `store`; nothing is written."""
-        key = files.digest(parameters(feature, settings))
-        return cls(Path(store) / feature / key, feature, settings)
+        known = entry(feature)
+        return cls(Path(store) / feature / files.digest(parameters(known, settings)), known, settings)
 
     def create(self) -> None:
         """Make the folder and its ``params.json``."""
@@ -209,7 +210,7 @@ def why_stale(store: str | Path, features: str | Iterable[str] = FEATURES, **set
     store : str or Path
         A dataset's feature folder.
     features : str or sequence of str
-        Some of `FEATURES`.
+        Some of :func:`audioclust.features.available`.
     **settings
         As for `extract`.
 
@@ -223,10 +224,10 @@ def why_stale(store: str | Path, features: str | Iterable[str] = FEATURES, **set
 
     found = []
     for feature in check_features(features):
-        entry = Entry.at(store, feature, Settings.of(settings))
-        for folder in sorted(path for path in entry.folder.parent.glob("*") if path.is_dir()):
-            if folder != entry.folder:
-                reason = _difference(folder / "params.json", parameters(feature, entry.settings))
+        current = Entry.at(store, feature, Settings.of(settings))
+        for folder in sorted(path for path in current.folder.parent.glob("*") if path.is_dir()):
+            if folder != current.folder:
+                reason = _difference(folder / "params.json", parameters(current.feature, current.settings))
                 found.append({"feature": feature, "key": folder.name, "reason": reason})
     return pd.DataFrame(found, columns=["feature", "key", "reason"])
 

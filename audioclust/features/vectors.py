@@ -18,14 +18,16 @@ Furui, "Speaker-independent isolated word recognition using dynamic features of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["POOLINGS", "SCALES", "STATISTICS", "impute", "pool", "reduce", "scale", "stack", "statistics"]
+from audioclust.validation import check_choice
+
+__all__ = ["POOLINGS", "SCALES", "STATISTICS", "Statistics", "impute", "pool", "reduce", "scale", "stack", "statistics"]
 
 Floats = npt.NDArray[np.float32]
 Vectors = npt.NDArray[np.float64]
@@ -52,8 +54,9 @@ def statistics(values: Floats) -> Floats:
     np.ndarray [shape=(4, bands), float32]
         The rows of `STATISTICS`.
     """
-    frames = values.T
-    return np.stack([*_moments(_blocks(frames)), *_moments(_deltas(frames))]).astype(np.float32)
+    found = Statistics()
+    found.add(values.T)
+    return found.result()
 
 
 def pool(values: npt.NDArray[Any], pooling: str = "mean_std") -> Floats:
@@ -77,7 +80,7 @@ def pool(values: npt.NDArray[Any], pooling: str = "mean_std") -> Floats:
     ValueError
         When `pooling` is unknown.
     """
-    check(pooling, POOLINGS, "pooling")
+    check_choice("pooling", pooling, POOLINGS)
     values = np.asarray(values, dtype=np.float32)
     if pooling == "image":
         return values.ravel()
@@ -128,7 +131,7 @@ def scale(X: npt.ArrayLike, method: str | None = "standard") -> Vectors:
     ValueError
         When `method` is unknown.
     """
-    check(method, SCALES, "scale")
+    check_choice("scale", method, SCALES)
     X = np.array(X, dtype=np.float64)
     if method == "standard":
         mean = X.mean(axis=0)
@@ -180,29 +183,42 @@ def reduce(X: npt.ArrayLike, pca: int | float | None = None) -> Vectors:
     return np.asarray(PCA(pca, svd_solver="full").fit_transform(X), dtype=np.float64)
 
 
-def check(value: object, allowed: Sequence[object], name: str) -> None:
-    """Raise ValueError unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r}: give one of {', '.join(map(repr, allowed))}")
-
-
 def _constant(spread: Vectors, mean: Vectors, n: int) -> npt.NDArray[np.bool_]:
     """Find columns whose spread is only rounding of their mean."""
     eps = np.finfo(np.float64).eps
     return spread <= n * eps * np.abs(mean)
 
 
-def _blocks(frames: Floats) -> Iterator[Floats]:
-    for start in range(0, len(frames), _BLOCK):
-        yield frames[start : start + _BLOCK]
+class Statistics:
+    """The rows of `STATISTICS` of a feature that comes in consecutive stretches."""
 
+    def __init__(self) -> None:
+        self._values, self._deltas = _Moments(), _Moments()
+        self._held = np.empty((0, 0), np.float32)  # frames without a delta yet, after those that the next one sees
+        self._before = 0  # how many of these
 
-def _deltas(frames: Floats) -> Iterator[Floats]:
-    """Slope over time of each band, block by block."""
-    for start in range(0, len(frames), _BLOCK):
-        stop = min(start + _BLOCK, len(frames))
-        first, last = max(start - _REACH, 0), min(stop + _REACH, len(frames))
-        yield _slopes(start - first, stop - start, last - stop) @ frames[first:last]
+    def add(self, frames: Floats) -> None:
+        """Take the next stretch [shape=(frames, bands)]."""
+        for start in range(0, len(frames), _BLOCK):
+            self._values.add(frames[start : start + _BLOCK])
+        self._held = np.concatenate([self._held, frames]) if len(self._held) else frames
+        self._describe(_BLOCK + _REACH)
+
+    def result(self) -> Floats:
+        """Return the statistics [shape=(4, bands), float32] of all stretches; at least one frame."""
+        self._describe(1)
+        return np.stack([*self._values.result(), *self._deltas.result()]).astype(np.float32)
+
+    def _describe(self, least: int) -> None:
+        """Take the slopes of frames, block by block, while at least so many are left."""
+        held, start = self._held, self._before
+        while len(held) - start >= least:
+            stop = min(start + _BLOCK, len(held))
+            first, last = max(start - _REACH, 0), min(stop + _REACH, len(held))
+            self._deltas.add(_slopes(start - first, stop - start, last - stop) @ held[first:last])
+            start = stop
+        self._before = min(start, _REACH)
+        self._held = held[start - self._before :]
 
 
 @lru_cache(maxsize=2 * _BLOCK)
@@ -218,17 +234,23 @@ def _slopes(before: int, count: int, after: int) -> Floats:
     return matrix
 
 
-def _moments(blocks: Iterable[Floats]) -> tuple[Vectors, Vectors]:
+class _Moments:
     """Mean and standard deviation over all rows of all blocks, in double precision, about the first row."""
-    count, first = 0, np.zeros(0, np.float32)
-    total, squares = np.zeros(1), np.zeros(1)
-    for block in blocks:
-        if not count:
-            first = block[0]
-        wide = (block - first).astype(np.float64)
+
+    def __init__(self) -> None:
+        self._count, self._first = 0, np.zeros(0, np.float32)
+        self._total, self._squares = np.zeros(1), np.zeros(1)
+
+    def add(self, block: Floats) -> None:
+        if not self._count:
+            self._first = block[0].copy()
+        wide = (block - self._first).astype(np.float64)
         ones = np.ones(len(wide))
-        total = total + ones @ wide
-        squares = squares + ones @ np.square(wide, out=wide)
-        count += len(block)
-    rest = total / count
-    return first.astype(np.float64) + rest, np.sqrt(np.maximum(squares / count - rest**2, 0))
+        self._total = self._total + ones @ wide
+        self._squares = self._squares + ones @ np.square(wide, out=wide)
+        self._count += len(block)
+
+    def result(self) -> tuple[Vectors, Vectors]:
+        rest = self._total / self._count
+        spread = np.sqrt(np.maximum(self._squares / self._count - rest**2, 0))
+        return self._first.astype(np.float64) + rest, spread

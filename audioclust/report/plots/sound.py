@@ -15,15 +15,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from audioclust.features import available, entry
+from audioclust.features.filters import Bands, mel_centres
+from audioclust.features.settings import Settings
+from audioclust.features.table import Feature
 from audioclust.report.plots.style import PALETTE, canvas, figure_of, plain, styled
 
 __all__ = ["before_after", "feature", "features", "overview", "spectrogram", "waveform"]
 
-HOPS = {"spectrogram": 1024, "mel": 1024, "chroma": 512, "mfcc": 512, "mfcc_no0": 512}
-_TITLES = {
-    "spectrogram": "Spectrogram", "mel": "Mel spectrogram", "chroma": "Chroma", "mfcc": "MFCC",
-    "mfcc_no0": "MFCC without the first",
-}  # fmt: skip
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -131,12 +130,12 @@ def feature(
     ----------
     values : np.ndarray [shape=(bands, frames)]
     name : str
-        ``spectrogram`` (bands from 0 Hz to half the sample rate), ``mel`` (likewise, on the Mel scale), ``chroma``
-        (from C), ``mfcc`` or ``mfcc_no0``; anything else is drawn over band numbers.
+        One of :func:`audioclust.features.available`, whose entry says what the bands are; anything else is drawn over
+        band numbers.
     sample_rate : int
         Hz, at which the feature was computed.
     hop : int, optional
-        Samples from frame to frame; by default the thesis's (`HOPS`).
+        Samples from frame to frame; by default the feature's.
     ax : Axes, optional
     title : str, optional
 
@@ -149,20 +148,21 @@ def feature(
     if values.ndim != 2:
         raise ValueError(f"values: must be (bands, frames), not of shape {values.shape}")
     ax = canvas(ax, (8, 3))
-    step = (HOPS.get(name, 512) if hop is None else hop) / sample_rate
+    known = _known(name)
+    step = (_hop(name) if hop is None else hop) / sample_rate
     edges = (np.arange(values.shape[1] + 1) - 0.5) * step
     bands = len(values)
-    signed = name.startswith("mfcc")
+    signed = bool(values.size) and float(np.nanmin(values)) < 0 and known.range is None
     # MFCCs have both signs and a first coefficient far from the others: a few extremes must not set the colours.
-    limit = float(np.nanquantile(np.abs(values), 0.94)) if signed and values.size else None
+    limit = float(np.nanquantile(np.abs(values), 0.94)) if signed else 0.0
     colours: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if limit else {"cmap": "magma"}
     lower = np.arange(bands + 1) - 0.5
-    if name == "spectrogram":
-        lower = (np.arange(bands + 1) - 0.5) * sample_rate / 2 / max(bands - 1, 1)
+    if known.axis == "hertz":
+        lower *= sample_rate / 2 / max(bands - 1, 1)
     mesh = ax.pcolormesh(edges, lower, values, shading="flat", rasterized=True, **colours)
-    _band_axis(ax, name, bands, sample_rate)
-    ax.set(xlim=(0, edges[-1]), xlabel="time (s)", title=_TITLES.get(name, name) if title is None else title)
-    figure_of(ax).colorbar(mesh, ax=ax, label="" if signed or name == "chroma" else "dB", pad=0.01)
+    _band_axis(ax, known, bands, sample_rate)
+    ax.set(xlim=(0, edges[-1]), xlabel="time (s)", title=known.title if title is None else title)
+    figure_of(ax).colorbar(mesh, ax=ax, label=known.unit, pad=0.01)
     return ax
 
 
@@ -183,10 +183,10 @@ def features(
     sample_rate : int
         Hz, at which they were computed.
     hop : int or mapping of str to int, optional
-        One hop for all, or one for each feature; by default the thesis's.
+        One hop for all, or one for each feature; by default each one's own.
     title : str
     """
-    hops = {name: hop if isinstance(hop, int) else (hop or {}).get(name, HOPS.get(name, 512)) for name in arrays}
+    hops = {name: hop if isinstance(hop, int) else (hop or {}).get(name, _hop(name)) for name in arrays}
     figure, axes = plt.subplots(len(arrays), 1, figsize=(9, 2.1 * len(arrays)), squeeze=False)
     seconds = max(np.asarray(values).shape[1] * hops[name] / sample_rate for name, values in arrays.items())
     for ax, (name, values) in zip(axes[:, 0], arrays.items(), strict=True):
@@ -242,25 +242,29 @@ def _histogram(ax: Axes, table: pd.DataFrame, column: str, title: str, unit: str
     ax.set(title=title, xlabel=unit, ylabel="recordings")
 
 
-def _band_axis(ax: Axes, name: str, bands: int, sample_rate: int) -> None:
-    if name == "spectrogram":
-        ax.set(ylabel="frequency (Hz)", ylim=(0, sample_rate / 2))
-    elif name == "mel":
-        from librosa import mel_frequencies
+def _known(name: str) -> Feature:
+    return entry(name) if name in available() else Feature(name, np.abs)
 
-        # Centres of the bands: the filters stand between bands + 2 equal steps on the Mel scale.
-        centres = mel_frequencies(n_mels=bands + 2, fmin=0.0, fmax=sample_rate / 2)[1:-1]
+
+def _hop(name: str) -> int:
+    return _known(name).hop_of(Settings())
+
+
+def _band_axis(ax: Axes, feature: Feature, bands: int, sample_rate: int) -> None:
+    if feature.axis == "hertz":
+        ax.set(ylabel="frequency (Hz)", ylim=(0, sample_rate / 2))
+    elif feature.axis == "mel":
+        centres = mel_centres(Bands(sample_rate, n_fft=2, n_mels=bands))
         ticks = [hz for hz in (512, 1024, 2048, 4096, 8192, 16384) if centres[0] <= hz <= centres[-1]]
         ax.set_yticks(np.interp(ticks, centres, np.arange(bands)), [str(hz) for hz in ticks])
         ax.set(ylabel="frequency (Hz)", ylim=(-0.5, bands - 0.5))
-    elif name == "chroma" and bands == 12:
-        ax.set_yticks(np.arange(0, 12, 2), _NOTES[::2])
-        ax.set_ylabel("pitch class")
+    elif feature.axis == "pitch class" and bands == len(_NOTES):
+        ax.set_yticks(np.arange(0, bands, 2), _NOTES[::2])
+        ax.set_ylabel(feature.axis)
     else:
-        first = 1 if name == "mfcc_no0" else 0
         places = np.arange(0, bands, max(1, bands // 4))
-        ax.set_yticks(places, [str(place + first) for place in places])
-        ax.set_ylabel("coefficient" if name.startswith("mfcc") else "band")
+        ax.set_yticks(places, [str(place + feature.first) for place in places])
+        ax.set_ylabel(feature.axis)
 
 
 def _stft_level(y: np.ndarray, n_fft: int, hop: int) -> np.ndarray:
