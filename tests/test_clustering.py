@@ -55,7 +55,7 @@ def test_unknown_names_are_answered_with_what_is_allowed():
 
 
 def test_a_clusterer_of_ones_own(monkeypatch):
-    monkeypatch.setattr(clustering.registry, "_CLUSTERERS", dict(clustering.registry._CLUSTERERS))
+    monkeypatch.setattr(clustering.registry, "_ENTRIES", dict(clustering.registry._ENTRIES))
     clustering.register("birch", "sklearn.cluster:Birch")
     clustering.register("optics", cluster.OPTICS)
     assert isinstance(clustering.make("birch", n_clusters=3), cluster.Birch)

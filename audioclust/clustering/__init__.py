@@ -12,7 +12,7 @@ exception where clusters tie: its default ``ties="rows"`` breaks them by row, as
 from importlib import import_module
 from typing import Any
 
-from audioclust.clustering.registry import available, make, parameters, register
+from audioclust.clustering.registry import available, entry, is_network, make, parameters, register, title_of
 from audioclust.evaluation.degenerate import DegenerateClusteringWarning
 
 __all__ = [
@@ -21,11 +21,14 @@ __all__ = [
     "GroupScaler",
     "Prototypes",
     "available",
+    "entry",
     "estimate_k",
+    "is_network",
     "make",
     "parameters",
     "register",
     "search",
+    "title_of",
 ]
 
 # imported when first asked for; prototypes and the scaler live in other rooms and are named here for users
