@@ -88,7 +88,8 @@ def _from_file(path: Path) -> ModuleType:
     # the name holds the path, so that two files of one name do not meet, and pickled classes find their module
     name = f"audioclust_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ValueError(f"plugins: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
