@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "audioclust"
 LEVELS = [
-    {"installation", "files", "parallel", "project", "recording", "geometry", "validation", "plugins"},
+    {"installation", "files", "parallel", "project", "recording", "geometry", "validation", "plugins", "text"},
     {"datasets"},
     {"audio"},
     {"features", "embeddings"},

@@ -13,7 +13,7 @@ import pytest
 from audioclust.report import tables
 from audioclust.report.tables import published
 from audioclust.report.tables.aggregate import aggregate
-from audioclust.report.tables.table import Table, escape_csv, escape_latex, escape_markdown, rank
+from audioclust.report.tables.table import Table, rank
 
 GOLDEN = Path(__file__).parent / "golden"
 NASTY = '=HYPERLINK("x") </script><img src=x onerror=alert(1)> | $a_b$ \\input{x} 100% & `c` **d** [e](http://f)\n#g'
@@ -77,41 +77,80 @@ def test_parameters_as_text_or_mapping_are_one_setting():
     assert table["params"][0] == "m=1.1"
 
 
+def one(tables, title):
+    """The table of that title."""
+    (found,) = [table for table in tables if table.title == title]
+    return found
+
+
+def places(table, column):
+    return {name: row for row, name in enumerate(table.values[column])}
+
+
 def test_best_per_feature_shows_the_best_and_the_published(runs):
-    (table, *_) = tables.comparison(runs)["comparison"]
-    shown = {table.shown(row, ("", "feature"))[0]: row for row in range(len(table.values))}
-    head = "tess · label"
-    assert table.shown(shown["mfcc"], (head, "best"))[0] == "agglomerative · mean (linkage=ward)"
-    assert table.shown(shown["mfcc"], (head, "NMI")) == ("93.7", "")
-    assert table.mark(shown["mfcc"], (head, "NMI")) == 1
-    assert table.mark(shown["mel"], (head, "NMI")) == 2
-    assert table.shown(shown["mfcc"], (head, "published classical, NMI / ACC"))[0].startswith("94 / 89 agglomerative")
-    assert table.shown(shown["chroma"], (head, "published network, NMI / ACC"))[0] == "– *"
-    assert any("contradict" in note for note in table.notes)
+    table = one(tables.comparison(runs)["comparison"], "Best algorithm per feature: tess · label")
+    assert list(table.values) == ["feature", "algorithm", "vectors", "NMI", "ACC", "clusters", "published NMI / ACC"]
+    row = places(table, "feature")
+    assert [table.shown(row["mfcc"], c)[0] for c in ("feature", "algorithm", "vectors")] == [
+        "MFCC", "Agglomerative", "mean",
+    ]  # fmt: skip
+    assert table.shown(row["mfcc"], "NMI") == ("93.7", "")
+    assert table.mark(row["mfcc"], "NMI") == 1
+    assert table.shown(row["mel"], "algorithm")[0] == "Agglomerative", "K-Means is one giant cluster there"
+    assert table.shown(row["mfcc"], "published NMI / ACC")[0] == "94 / 89"
+    assert table.shown(row["chroma"], "algorithm")[0] == "–"
+    assert any("linkage=ward (MFCC)" in note for note in table.notes)
+    assert any("never called the best: 1 of 4" in note for note in table.notes)
+    assert "normalised mutual information" in table.caption
 
 
-def test_networks_have_columns_of_their_own(runs):
+def test_networks_have_a_table_of_their_own(runs):
     deep = [clustering("mel", "ae_kmeans", s, 0.95, 0.88, vectors="image z10") for s in (0, 1)]
-    (table, *_) = tables.comparison(pd.concat([runs, pd.DataFrame(deep)]))["comparison"]
-    row = table.values["", "feature"].tolist().index("mel")
-    head = "tess · label"
-    assert table.shown(row, (head, "best"))[0] == "kmeans · mean"
-    assert table.shown(row, (head, "best network"))[0] == "ae_kmeans · image z10"
-    assert table.shown(row, (head, "network NMI")) == ("95.0", "0.0")
-    names = [name for group, name in table.values.columns if group == head]
-    assert names.index("published classical, NMI / ACC") < names.index("best network")
+    deep += [clustering("chroma", "ae_kmeans", 0, 0.5, 0.4, vectors="image z10")]
+    made = tables.comparison(pd.concat([runs, pd.DataFrame(deep)]))["comparison"]
+    classical, network = (one(made, f"Best {what} per feature: tess · label") for what in ("algorithm", "network"))
+    assert classical.shown(places(classical, "feature")["mel"], "algorithm")[0] == "Agglomerative"
+    row = places(network, "feature")
+    assert network.shown(row["mel"], "algorithm")[0] == "AE + K-Means"
+    assert network.shown(row["mel"], "NMI") == ("95.0", "0.0")
+    assert network.shown(row["chroma"], "published NMI / ACC")[0] == "– *"
+    assert any("contradict" in note for note in network.notes)
 
 
 def test_scores_by_feature_and_algorithm_name_errors_and_missing_pairs(runs):
-    table = next(
-        t for t in tables.comparison(runs)["comparison"] if t.title == "NMI by feature and algorithm: tess · label"
-    )
-    row = {feature: place for place, feature in enumerate(table.values["feature"])}
-    assert table.shown(row["mfcc"], "kmeans") == ("92.0", "2.8")
-    assert table.shown(row["chroma"], "dbscan") == ("error", "")
-    assert table.shown(row["chroma"], "kmeans") == ("–", "")
-    assert [table.mark(row["mfcc"], a) for a in ("agglomerative", "kmeans", "dbscan")] == [1, 2, 0]
+    table = one(tables.comparison(runs)["comparison"], "NMI by feature and algorithm: tess · label")
+    row = places(table, "algorithm")
+    assert table.shown(row["kmeans"], "mfcc") == ("92.0", "2.8")
+    assert table.shown(row["dbscan"], "chroma") == ("error", "")
+    assert table.shown(row["kmeans"], "chroma") == ("–", "")
+    assert [table.mark(row[a], "mfcc") for a in ("agglomerative", "kmeans", "dbscan")] == [1, 2, 0]
+    assert [table.mark(row[a], "mel") for a in ("agglomerative", "kmeans")] == [0, 0], "the other one is degenerate"
     assert any("eps=0" in note for note in table.notes)
+    assert any("Not ranked: K-Means (" in note for note in table.notes)
+
+
+def test_every_printed_table_is_narrow_and_has_its_label(runs):
+    more = [clustering(f"feature {i}", f"algorithm {j}", 0, 0.1 * i, 0.1) for i in range(9) for j in range(12)]
+    made = tables.comparison(pd.concat([runs, pd.DataFrame(more)]))
+    for kind in ("comparison", "published", "nuisance"):
+        assert all(len(table.columns) <= 8 for table in made[kind]), kind
+    assert all(len(table.columns) <= 11 for table in made["full"])
+    latex = "".join(made.to_latex(kind) for kind in made)
+    assert "resizebox" not in latex
+    labels = re.findall(r"\\label\{(.*?)\}", latex)
+    assert len(labels) == len(set(labels)) == sum(map(len, made.values()))
+    lead = one(made["comparison"], "Best algorithm per feature: tess · label")
+    width = max(sum(max(map(len, lead.shown(row, c))) + 3 for c in lead.columns) for row in range(len(lead.values)))
+    assert width <= 95, "characters that \\footnotesize has in a line of a page"
+
+
+def test_csv_keeps_plain_names_and_every_score(runs):
+    made = tables.comparison(runs)
+    full = pd.read_csv(StringIO(made.to_csv("full")))
+    assert {"kmeans", "agglomerative"} <= set(full["algorithm"])
+    assert {"Davies-Bouldin", "silhouette", "seconds", "seeds", "parameters"} <= set(full)
+    assert "K-Means" in made.to_markdown("full")
+    assert "Davies-Bouldin" not in made.to_markdown("full")
 
 
 def test_nuisance_says_what_the_clusters_follow(runs):
@@ -119,7 +158,7 @@ def test_nuisance_says_what_the_clusters_follow(runs):
     finding = dict(
         zip(zip(table.values["feature"], table.values["algorithm"], strict=True), table.values["finding"], strict=True)
     )
-    assert finding["mel", "agglomerative"] == "clusters follow speaker, not label"
+    assert finding["mel", "agglomerative"] == "follows speaker"
     assert finding["mfcc", "kmeans"] == ""
     assert [table.values["finding"][row] != "" for row in range(len(table.values))] == [
         row in table.flagged for row in range(len(table.values))
@@ -127,23 +166,48 @@ def test_nuisance_says_what_the_clusters_follow(runs):
 
 
 def test_full_grid_marks_by_dataset_and_label_and_lower_is_better_where_it_is(runs):
-    runs["davies_bouldin"] = [1.0, 1.0, 0.5, 2.0, 2.0, np.nan, 9.0]
-    (table,) = tables.comparison(runs)["full"]
-    marks = table.marks["Davies-Bouldin"].tolist()
-    assert marks[:4] == [2, 1, 0, 0]
+    runs["davies_bouldin"] = [1.0, 1.0, 0.5, 0.1, 2.0, np.nan, 9.0]
+    table = one(tables.comparison(runs)["full"], "Every clustering: tess · label")
+    assert table.marks["Davies-Bouldin"].tolist() == [2, 1, 0, 0, 0], "the third is degenerate"
     assert table.values["remarks"][4] == "error: ValueError: eps=0"
     assert "NMI (clustered)" not in table.values, "equal to NMI everywhere: no noise"
 
 
 def test_published_rows_stand_beside_ours(runs):
+    images = [
+        clustering("spectrogram", "agglomerative", None, 0.80, 0.70, vectors="image_rows"),
+        clustering("spectrogram", "agglomerative", None, 0.95, 0.90, vectors="mean_std"),
+        clustering("mel", "ae_kmeans", 0, 0.99, 0.99, vectors="image z10"),
+        clustering("mel", "ae_kmeans", 0, 0.90, 0.80, vectors="image z128"),
+        clustering("mel", "agglomerative", None, 0.99, 0.99, vectors="image"),
+    ]
+    (table,) = tables.comparison(pd.concat([runs, pd.DataFrame(images)]))["published"]
+    rows = {
+        key: row for row, key in enumerate(zip(table.values["", "feature"], table.values["", "algorithm"], strict=True))
+    }
+    ward = rows["mfcc", "Agglomerative"]
+    assert table.values["published", "NMI"][ward] == 0.94
+    assert table.values["the same here", "NMI"][ward] == 0.937
+    assert table.mark(ward, ("published", "NMI")) == table.mark(ward, ("the same here", "NMI")) == 1, "94 is 94"
+    same = table.values["the same here", "NMI"]
+    assert same[rows["spectrogram", "Agglomerative (image)"]] == 0.80, "an image beside an image"
+    assert same[rows["mel", "Agglomerative (array)"]] == 0.30, "an array beside an array"
+    assert same[rows["mel", "AE + K-Means (embedding 128)"]] == 0.90, "as large an embedding"
+    assert not any(feature == "chroma" and name.startswith("AE") for feature, name in rows)
+
+
+def test_published_affinity_is_compared_with_the_same():
+    row = {"dataset": "audiomnist", "label": "speaker", "feature": "ecapa", "vectors": "embedding", "seed": 0}
+    runs = pd.DataFrame(
+        [
+            {**row, "algorithm": "spectral", "params": {}, "silhouette": 0.5, "davies_bouldin": 0.9},
+            {**row, "algorithm": "spectral:rbf", "params": {"affinity": "rbf"}, "silhouette": 0.4},
+        ]
+    )
     (table,) = tables.comparison(runs)["published"]
-    values = table.values
-    ward = values[(values["", "feature"] == "mfcc") & (values["", "algorithm"] == "agglomerative")]
-    assert ward["published", "NMI"].tolist() == [0.94]
-    assert ward["same algorithm here", "NMI"].tolist() == [0.937]
-    row = ward.index[0]
-    assert table.mark(row, ("published", "NMI")) == table.mark(row, ("same algorithm here", "NMI")) == 1, "94 is 94"
-    assert "chroma" not in values[values["", "algorithm"].str.startswith("AE")]["", "feature"].tolist()
+    same = dict(zip(table.values["", "algorithm"], table.values["the same here", "silhouette"], strict=True))
+    assert same["Spectral (nearest neighbours)"] == 0.5
+    assert same["Spectral (rbf affinity)"] == 0.4
 
 
 def test_published_figures_are_known_by_dataset_and_label():
@@ -154,20 +218,57 @@ def test_published_figures_are_known_by_dataset_and_label():
     assert all(0 <= f.nmi <= 1 and 0 <= f.acc <= 1 for f in published.lookup("UrbanSound8K", "class"))
 
 
-def test_unlabelled_runs_are_compared_by_silhouette_with_a_warning(runs):
+def test_without_labels_no_clustering_is_called_the_best(runs):
     bare = runs[runs["dataset"] == "tess"].assign(nmi=np.nan, acc=np.nan, label=None)
-    made = tables.comparison(bare)
+    twice = pd.concat([bare, bare.assign(label="missing")])
+    made = tables.comparison(twice)
     (table,) = made["comparison"]
-    assert ("tess", "silhouette") in table.values
-    assert "no labels" in table.notes[0]
+    assert table.title == "Without labels: tess"
+    assert list(table.columns) == [
+        "feature", "algorithm", "vectors", "parameters", "clusters", "coverage", "remarks",
+    ]  # fmt: skip
+    assert table.marks is None
+    assert [table.values["remarks"][row] for row in table.flagged] == ["one giant cluster: 97 %"]
+    assert "no row is called the best" in table.caption
+    for kind in made:
+        for text in (made.to_markdown(kind), made.to_html(kind)):
+            shown = re.sub(r"is called the best", "", text)
+            assert not re.search(r"NMI|\*\*|in bold|<b>", shown), kind
+    assert made["nuisance"] == [], "nothing to compare with"
+    stable = tables.comparison(bare.assign(stability=0.8))["comparison"][0]
+    assert "stability" in stable.columns
+
+
+def test_degenerate_clusterings_never_win():
+    row = {"dataset": "d", "label": "label", "vectors": "mean", "params": {}, "seed": 0, "coverage": 1.0}
+    giant = {"warnings": ["one giant cluster: 97 of 100 clustered recordings"]}
+    runs = pd.DataFrame(
+        [
+            {**row, "feature": "mel", "algorithm": "kmeans", "nmi": 0.4, "n_clusters": 5, "warnings": []},
+            {**row, "feature": "mel", "algorithm": "agglomerative", "nmi": 0.6, "n_clusters": 5, **giant},
+            {**row, "feature": "mel", "algorithm": "dbscan", "nmi": 0.5, "n_clusters": 1, "warnings": []},
+            {**row, "feature": "mfcc", "algorithm": "agglomerative", "nmi": 0.9, "n_clusters": 5, **giant},
+        ]
+    )
+    best, grid = tables.comparison(runs)["comparison"]
+    assert best.values["algorithm"].tolist() == ["kmeans", None]
+    assert any("3 of 4 clusterings" in note and "nothing else is left of MFCC" in note for note in best.notes)
+    assert not grid.marks.to_numpy().any(), "one candidate is the best of nothing"
+
+
+def test_whatever_a_record_holds_the_tables_are_made(runs):
+    odd = clustering("mel", "kmeans", 7, "a text", [1], k="many", warnings=3, coverage="all", dataset=["x"])
+    odd |= {"silhouette": {"a": 1}, "nuisance_speaker": "?", "seconds": "long", "error": "", "label": 5, "params": 3}
+    expected = tables.comparison(runs)["comparison"][0].to_csv()
+    made = tables.comparison(pd.concat([runs, pd.DataFrame([odd])]))
+    assert made["comparison"][0].to_csv() == expected
+    assert any(table.title == "Every clustering: ['x'] · 5" for table in made["full"])
 
 
 def test_empty_and_malformed_input():
     assert tables.comparison(pd.DataFrame(columns=["dataset", "algorithm"]))["full"] == []
     with pytest.raises(ValueError, match="lacks the columns"):
         tables.comparison(pd.DataFrame({"nmi": [1.0]}))
-    with pytest.raises(ValueError, match="groups_per_table=0"):
-        tables.comparison(pd.DataFrame(columns=["dataset", "algorithm"]), groups_per_table=0)
     with pytest.raises(ValueError, match="stub=3"):
         Table("t", pd.DataFrame({"a": [1]}), stub=3)
 
@@ -212,13 +313,6 @@ class Tags(HTMLParser):
         self.seen.add(tag)
 
 
-def test_escapes():
-    assert escape_markdown("mean_std _x_ a*b") == r"mean_std \_x\_ a\*b"
-    assert escape_latex("50 % of a_b & c^2 \\x") == r"50 \% of a\_b \& c\textasciicircum{}2 \textbackslash{}x"
-    assert escape_csv("-1+cmd") == "'-1+cmd"
-    assert escape_csv("plain - text") == "plain - text"
-
-
 def test_rank_ties_both_ways_and_ignores_what_is_not_a_number():
     assert rank(pd.Series([93.71, 93.69, 90.0, np.nan]), decimals=1).tolist() == [1, 1, 2, 0]
     assert rank(pd.Series([3.0, 1.0, 2.0]), decimals=0, largest=False).tolist() == [0, 1, 2]
@@ -233,13 +327,16 @@ def test_csv_keeps_full_precision_and_reads_back():
     assert np.isnan(back["NMI"][1])
 
 
-def test_long_tables_break_over_pages_and_braces_balance(runs):
+def test_long_tables_break_over_turned_pages_and_braces_balance(runs):
     many = pd.concat([runs.assign(vectors=f"v{i}") for i in range(10)])
-    latex = tables.comparison(many).to_latex("full")
-    assert "longtable" in latex.splitlines()[2]
-    assert latex.count("\\begin{") == latex.count("\\end{")
-    bare = re.sub(r"\\[{}]", "", latex)
-    assert bare.count("{") == bare.count("}")
+    made = tables.comparison(many)
+    latex = made.to_latex("full")
+    assert latex.count(r"\begin{landscape}") == latex.count(r"\begin{longtable}") == len(made["full"])
+    for kind in made:
+        latex = made.to_latex(kind)
+        assert latex.count("\\begin{") == latex.count("\\end{")
+        bare = re.sub(r"\\[{}]", "", latex)
+        assert bare.count("{") == bare.count("}")
 
 
 def test_write_makes_every_file_and_links_the_runs(runs, tmp_path):
@@ -281,10 +378,10 @@ def test_noise_as_singletons_does_not_win():
         ]
     )
     best, nmi, *_ = tables.comparison(runs)["comparison"]
-    assert "kmeans" in best.to_markdown()
-    assert "hdbscan" not in best.to_markdown()
+    assert "K-Means" in best.to_markdown()
+    assert "HDBSCAN" not in best.to_markdown()
     assert "**40.0**" in nmi.to_markdown()
-    assert "hdbscan: calls many recordings noise" in nmi.to_markdown()
+    assert "Not ranked: HDBSCAN (Mel spectrogram)" in nmi.to_markdown()
 
 
 def test_says_where_dcec_is_worse_than_what_it_began_with():
@@ -298,5 +395,5 @@ def test_says_where_dcec_is_worse_than_what_it_began_with():
         ]
     )
     _, nmi, acc = (table.to_markdown() for table in tables.comparison(runs)["comparison"])
-    assert "dcec: below its ae_kmeans with chroma." in nmi
-    assert "dcec: below its ae_kmeans with mel." in acc
+    assert "DCEC: below its AE + K-Means with Chroma." in nmi
+    assert "DCEC: below its AE + K-Means with Mel spectrogram." in acc

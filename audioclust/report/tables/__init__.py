@@ -3,6 +3,6 @@
 ``comparison`` makes them from what `runs.collect` returns, ``write`` puts them into a folder.
 """
 
-from audioclust.report.tables.comparison import Comparison, comparison, page, write
+from audioclust.report.tables.comparison import Comparison, Table, comparison, page, write
 
-__all__ = ["Comparison", "comparison", "page", "write"]
+__all__ = ["Comparison", "Table", "comparison", "page", "write"]

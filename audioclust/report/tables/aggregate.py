@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-__all__ = [
-    "KEY",
-    "LOWER",
-    "PERCENT",
-    "SCORES",
-    "aggregate",
-    "best",
-    "feature_order",
-    "is_network",
-    "is_ranked",
-    "nuisance_columns",
-    "score_columns",
-]
+__all__ = ["KEY", "LOWER", "SCORES", "aggregate", "best", "is_ranked", "nuisance_columns", "score_columns", "tidy"]
 
 KEY = ["dataset", "label", "feature", "vectors", "algorithm", "params", "k"]
 
@@ -29,12 +17,11 @@ SCORES = [
     "nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "n_clusters", "coverage",
     "silhouette", "silhouette_cosine", "davies_bouldin", "calinski_harabasz",
 ]  # fmt: skip
-PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
 LOWER = {"davies_bouldin", "seconds", "eer"}
 LEAST_COVERAGE = 0.9
 """A clustering that calls more than the rest noise is not ranked beside those that place every recording."""
 
-_FEATURES = ["spectrogram", "mel", "chroma", "mfcc", "mfcc_no0"]
+_NAMES = ("dataset", "label", "feature", "vectors", "algorithm")
 _OTHER = {*KEY, "run", "notebook", "status", "seed", "seconds", "warnings", "error", "data"}
 
 
@@ -58,6 +45,49 @@ def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
     ------
     ValueError
         When ``dataset`` or ``algorithm`` is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from audioclust.report.tables.aggregate import aggregate
+    >>> rows = [{"dataset": "d", "algorithm": "kmeans", "seed": seed, "nmi": nmi} for seed, nmi in ((0, 0.5), (1, 0.7))]
+    >>> aggregate(pd.DataFrame(rows))[["algorithm", "nmi", "n"]].round(2)
+      algorithm  nmi  n
+    0    kmeans  0.6  2
+    """
+    table = tidy(runs)
+    numbers = [*score_columns(table), *nuisance_columns(table), "seconds"]
+    table["failed"] = table["error"] != ""
+    # One text per row that also holds for missing values, which pandas compares in several ways.
+    table["key"] = [json.dumps([_plain(value) for value in row]) for row in table[KEY].itertuples(index=False)]
+    table["seed_key"] = table["seed"].map(_plain).map(str)
+    table["order"] = range(len(table))
+    table = table.sort_values(["failed", "order"], ascending=[False, True], kind="stable")
+    table = table.drop_duplicates(["key", "seed_key"], keep="last").sort_values("order")
+    good = table[~table["failed"]]
+    values = good[numbers].groupby(good["key"], sort=False)
+    first = table.drop_duplicates("key").set_index("key")
+    result = pd.DataFrame({name: [_plain(value) for value in first[name]] for name in KEY}, index=first.index)
+    result["n"] = good.groupby("key").size().reindex(result.index, fill_value=0)
+    parts = [result, _interleaved(values.mean(), values.std(ddof=1)).reindex(result.index)]
+    texts = pd.DataFrame(index=result.index)
+    told = {key: _distinct(text for each in part for text in each) for key, part in good.groupby("key")["warnings"]}
+    failed = {key: _distinct(part) for key, part in table[table["failed"]].groupby("key")["error"]}
+    texts["warnings"] = [told.get(key, []) for key in result.index]
+    texts["errors"] = [failed.get(key, []) for key in result.index]
+    return pd.concat([*parts, texts], axis=1).reset_index(drop=True).astype({"n": int, "k": float})
+
+
+def tidy(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with every column that the tables read, of the kind they read, whatever a record held.
+
+    Names are text or None, parameters and errors text, warnings lists of text. What stands for a score and is no
+    number counts as missing.
+
+    Raises
+    ------
+    ValueError
+        When ``dataset`` or ``algorithm`` is missing.
     """
     missing = {"dataset", "algorithm"} - set(runs.columns)
     if missing:
@@ -66,28 +96,15 @@ def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
     for name in [*KEY, "seed", "error", "warnings", "seconds"]:
         if name not in table:
             table[name] = None
+    for name in (*_NAMES, *(["run"] if "run" in table else [])):
+        table[name] = pd.Series([_name(value) for value in table[name]], index=table.index, dtype=object)
+    known = {*SCORES, *(f"{score}_clustered" for score in SCORES), "k", "seconds", *nuisance_columns(table)}
+    for name in known & set(table.columns):
+        table[name] = pd.Series([_number(value) for value in table[name]], index=table.index, dtype=float)
     table["params"] = table["params"].map(_parameters)
-    table["seconds"] = pd.to_numeric(table["seconds"], errors="coerce")
-    numbers = [*score_columns(table), *nuisance_columns(table), "seconds"]
-    table["failed"] = table["error"].notna() & (table["error"] != "")
-    # One text per row that also holds for missing values, which pandas compares in several ways.
-    table["key"] = [json.dumps([_plain(value) for value in row]) for row in table[KEY].itertuples(index=False)]
-    table["seed_key"] = table["seed"].map(_plain).map(str)
-    table["order"] = range(len(table))
-    table = table.sort_values(["failed", "order"], ascending=[False, True], kind="stable")
-    table = table.drop_duplicates(["key", "seed_key"], keep="last").sort_values("order")
-    good = table[~table["failed"]]
-    values = good[numbers].apply(pd.to_numeric, errors="coerce").groupby(good["key"], sort=False)
-    first = table.drop_duplicates("key").set_index("key")
-    result = pd.DataFrame({name: [_plain(value) for value in first[name]] for name in KEY}, index=first.index)
-    result["n"] = good.groupby("key").size().reindex(result.index, fill_value=0)
-    parts = [result, _interleaved(values.mean(), values.std(ddof=1)).reindex(result.index)]
-    texts = pd.DataFrame(index=result.index)
-    told = {key: _distinct(t for each in part for t in _texts(each)) for key, part in good.groupby("key")["warnings"]}
-    failed = {key: _distinct(map(str, part)) for key, part in table[table["failed"]].groupby("key")["error"]}
-    texts["warnings"] = [told.get(key, []) for key in result.index]
-    texts["errors"] = [failed.get(key, []) for key in result.index]
-    return pd.concat([*parts, texts], axis=1).reset_index(drop=True).astype({"n": int, "k": float})
+    table["warnings"] = table["warnings"].map(_texts)
+    table["error"] = ["; ".join(_texts(value)) for value in table["error"]]
+    return table
 
 
 def _interleaved(means: pd.DataFrame, deviations: pd.DataFrame) -> pd.DataFrame:
@@ -112,34 +129,33 @@ def nuisance_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if str(name).startswith("nuisance_") and not str(name).endswith("_std")]
 
 
-def best(group: pd.DataFrame, by: str) -> pd.Series | None:
+def best(group: pd.DataFrame, by: str, *, ranked: bool = True) -> pd.Series | None:
     """Return the row with the best mean of score `by`; None where no row has one.
 
-    A clustering that calls many recordings noise wins only where there is no other: each is a cluster of its own then,
-    and the more clusters, the higher a mutual information that is not corrected for chance.
+    Parameters
+    ----------
+    group : pd.DataFrame
+        Rows of `aggregate`.
+    by : str
+        A score.
+    ranked : bool
+        True: a degenerate clustering is never the best. False: it is where there is no other.
     """
     scored = group[group[by].notna()] if by in group else group[:0]
-    if scored.empty:
-        return None
-    placed = scored[[is_ranked(row) for _, row in scored.iterrows()]]
-    group = scored if placed.empty else placed
-    return group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]
+    placed = scored[[is_ranked(row) for _, row in scored.iterrows()]] if len(scored) else scored
+    group = scored if placed.empty and not ranked else placed
+    return None if group.empty else group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]
 
 
 def is_ranked(row: pd.Series) -> bool:
-    """Return whether a clustering places enough of the recordings to stand beside others."""
-    return not row.get("coverage", 1.0) < LEAST_COVERAGE
+    """Return whether a clustering stands beside others: it places most recordings, and in several clusters.
 
-
-def is_network(algorithm: Any) -> bool:
-    """Return whether an algorithm trains a network on the recordings that it clusters."""
-    return str(algorithm).startswith("ae_") or str(algorithm).partition(":")[0] in ("dcec", "camsat")
-
-
-def feature_order(features: Sequence[Any]) -> list[Any]:
-    """Sort features as the spectral ones are usually listed, then the others by name."""
-    distinct = list(dict.fromkeys(features))
-    return sorted(distinct, key=lambda f: (_FEATURES.index(f) if f in _FEATURES else len(_FEATURES), str(f)))
+    The warnings in a run's record are the findings of `evaluation.degenerate`: any of them, in any seed, tells that the
+    scores are those of a clustering that is practically none. Noise counts as clusters of one recording each, and the
+    more clusters, the higher a mutual information that is not corrected for chance.
+    """
+    enough = not row.get("coverage", 1.0) < LEAST_COVERAGE and not row.get("n_clusters", 2.0) < 2
+    return enough and not len(row.get("warnings", ()))
 
 
 def _parameters(value: Any) -> str:
@@ -167,11 +183,25 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _name(value: Any) -> str | None:
+    value = _plain(value)
+    return None if value is None else str(value)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
 def _texts(value: Any) -> list[str]:
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value):
         return []
-    return [value] if isinstance(value, str) else [str(text) for text in value]
+    return [str(text) for text in value] if isinstance(value, (list, tuple, set)) else [str(value)]
 
 
-def _distinct(texts: Any) -> list[str]:
-    return list(dict.fromkeys(texts))
+def _distinct(texts: Iterable[str]) -> list[str]:
+    """Return each text once; one that a clusterer gave under its own name says the same as the one without it."""
+    distinct = list(dict.fromkeys(texts))
+    return [text for text in distinct if not any(text.endswith(f": {other}") for other in distinct)]

@@ -1,4 +1,4 @@
-"""The comparison, as tables: best algorithm per feature, NMI and ACC, published figures, nuisance audit, full grid.
+"""The comparison as tables: best algorithm per feature, NMI and ACC, published figures, nuisance audit, full grid.
 
 Every table comes from `runs.collect`: one row per clustering. Clusterings that differ in their seed alone are averaged
 (mean ± sample standard deviation). Scores between 0 and 1 are shown in per cent. The best algorithm is the one with the
@@ -17,10 +17,13 @@ import pandas as pd
 
 from audioclust import files
 from audioclust.report.pages import template as pages
-from audioclust.report.tables.aggregate import aggregate
+from audioclust.report.tables import formats
+from audioclust.report.tables.aggregate import aggregate, tidy
+from audioclust.report.tables.beside_published import published
 from audioclust.report.tables.per_clustering import full, nuisance
-from audioclust.report.tables.per_feature import best_per_feature, published, scores
+from audioclust.report.tables.per_feature import best_per_feature, scores
 from audioclust.report.tables.table import Table, concat_csv
+from audioclust.report.tables.unlabelled import without_labels
 
 __all__ = ["Comparison", "Table", "comparison", "page", "write"]
 
@@ -34,7 +37,7 @@ class Comparison(dict[str, list[Table]]):
 
     def to_latex(self, kind: str = "comparison") -> str:
         """Return the tables of one kind as LaTeX."""
-        needs = "% needs \\usepackage{booktabs,graphicx,longtable}\n"
+        needs = f"% needs \\usepackage{{{','.join(formats.PACKAGES)}}}\n"
         return needs + "\n".join(table.to_latex() for table in self[kind])
 
     def to_csv(self, kind: str = "comparison") -> str:
@@ -49,7 +52,7 @@ class Comparison(dict[str, list[Table]]):
         return self.to_html()
 
 
-def comparison(runs: pd.DataFrame, *, by: str = "nmi", groups_per_table: int = 2) -> Comparison:
+def comparison(runs: pd.DataFrame, *, by: str = "nmi") -> Comparison:
     """Make every table.
 
     Parameters
@@ -57,27 +60,36 @@ def comparison(runs: pd.DataFrame, *, by: str = "nmi", groups_per_table: int = 2
     runs : pd.DataFrame
         What `runs.collect` returns.
     by : str
-        The score that says which clustering of several is the best. Where it is missing altogether (no labels),
-        ``silhouette`` stands in, and the table says so.
-    groups_per_table : int
-        How many (dataset, label) pairs stand beside one another in the tables of best algorithms.
+        The score that says which clustering of several is the best. Datasets where it is missing altogether (no labels)
+        are listed, and no clustering of theirs is called the best.
 
     Returns
     -------
     Comparison
-        A dict of lists of `Table`: ``comparison`` (best algorithm per feature, then NMI and ACC by feature and
-        algorithm), ``published``,
-        ``nuisance``, ``full``. A kind that has nothing to show has an empty list.
+        A dict of lists of `Table`, one for each dataset and label: ``comparison`` (best algorithm per feature, what
+        there is without labels, then NMI and ACC by feature and algorithm), ``published``, ``nuisance``, ``full``. A
+        kind that has nothing to show has an empty list.
 
     Raises
     ------
     ValueError
-        When `runs` lacks ``dataset`` or ``algorithm``, or `groups_per_table` is below 1.
+        When `runs` lacks ``dataset`` or ``algorithm``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from audioclust.report import tables
+    >>> row = {"dataset": "d", "label": "speaker", "feature": "mfcc", "vectors": "mean"}
+    >>> runs = pd.DataFrame([{**row, "algorithm": "kmeans", "nmi": 0.9}, {**row, "algorithm": "dbscan", "nmi": 0.4}])
+    >>> made = tables.comparison(runs)
+    >>> [table.title for table in made["comparison"]]
+    ['Best algorithm per feature: d · speaker', 'NMI by feature and algorithm: d · speaker']
+    >>> made["comparison"][0].values[["feature", "algorithm", "NMI"]]
+      feature algorithm  NMI
+    0    mfcc    kmeans  0.9
     """
-    if groups_per_table < 1:
-        raise ValueError(f"groups_per_table={groups_per_table}: must be at least 1")
     table = aggregate(runs)
-    best = best_per_feature(table, by=by, groups_per_table=groups_per_table)
+    best = [*best_per_feature(table, by=by), *without_labels(table, by=by)]
     return Comparison(
         comparison=[*best, *scores(table, "nmi", by=by), *scores(table, "acc", by=by)],
         published=published(table, by=by),
@@ -104,8 +116,19 @@ def write(runs: pd.DataFrame, folder: str | Path, *, results: str | Path | None 
     -------
     list of Path
         The files written, ``index.html`` first.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from audioclust.report import tables
+    >>> row = {"dataset": "d", "label": "speaker", "feature": "mfcc", "algorithm": "kmeans", "nmi": 0.9}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = tables.write(pd.DataFrame([row]), folder)
+    >>> [path.name for path in written][:4]
+    ['index.html', 'comparison.md', 'comparison.tex', 'comparison.csv']
     """
     folder = Path(folder)
+    runs = tidy(runs)
     made = comparison(runs, by=by)
     kinds = {name: tables for name, tables in made.items() if tables}
     written = []
@@ -161,18 +184,20 @@ def _index(runs: pd.DataFrame, kinds: dict[str, list[Table]], folder: Path, resu
         + "</small></li>"
         for name in kinds
     )
-    failed = int(_filled(runs, "error").sum())
+    failed = int((runs["error"] != "").sum())
     facts = {
-        "datasets": runs["dataset"].nunique(),
-        "runs": len(runs[["dataset", "run"]].drop_duplicates()) if "run" in runs else 0,
-        "clusterings": len(runs) - failed,
+        "dataset": runs["dataset"].nunique(),
+        "run": len(runs[["dataset", "run"]].drop_duplicates()) if "run" in runs else 0,
+        "clustering": len(runs) - failed,
         "failed": failed,
     }
     counts = "".join(
-        f"<div><b>{number:,}</b>{name}</div>" for name, number in facts.items() if number or name != "failed"
+        f"<div><b>{number:,}</b>{name}{'s' * (number != 1 and name != 'failed')}</div>"
+        for name, number in facts.items()
+        if number or name != "failed"
     )
     lead = f"<div class=facts>{counts}</div>\n<ul class=files>{links}</ul>\n"
-    best = [table for table in kinds.get("comparison", []) if table.title.startswith("Best algorithm")]
+    best = [table for table in kinds.get("comparison", []) if table.title.startswith(("Best ", "Without labels"))]
     return page("Results", best, lead=lead, tail=_run_list(runs, folder, results))
 
 
@@ -193,7 +218,7 @@ def _run_list(runs: pd.DataFrame, folder: Path, results: Path) -> str:
                 for name, label in _LEFT_BEHIND.items()
                 if (place / name).exists()
             ]
-            failed = int(_filled(rows, "error").sum())
+            failed = int((rows["error"] != "").sum())
             note = f" <em>{failed} failed</em>" if failed else ""
             items.append(f"<li><code>{html.escape(str(run))}</code>{note} <small>{' · '.join(links)}</small></li>")
         summary = f"{html.escape(str(dataset))}: {len(items)} run{'s' * (len(items) > 1)}"
@@ -202,12 +227,6 @@ def _run_list(runs: pd.DataFrame, folder: Path, results: Path) -> str:
 
 
 _LEFT_BEHIND = {"listen.html": "listen", "notebook.html": "notebook", "notebook.ipynb": "ipynb", "figures": "figures"}
-
-
-def _filled(table: pd.DataFrame, column: str) -> pd.Series:
-    if column not in table:
-        return pd.Series(False, index=table.index)
-    return table[column].notna() & (table[column] != "")
 
 
 def _link(path: Path, folder: Path) -> str:

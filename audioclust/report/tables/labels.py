@@ -1,16 +1,36 @@
-"""How scores, datasets and labels are called, shown and kept apart in the tables."""
+"""How scores, algorithms, features, datasets and labels are called, shown and kept apart in the tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from audioclust.report.tables.aggregate import PERCENT
+from audioclust import clustering, features
 
-__all__ = ["blank", "display", "groups", "heading", "is_empty", "name_of"]
+__all__ = [
+    "LONG_NAMES",
+    "algorithm_title",
+    "blank",
+    "display",
+    "feature_title",
+    "groups",
+    "heading",
+    "is_empty",
+    "is_network",
+    "is_number",
+    "name_of",
+    "usual_features",
+]
 
+PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
+LONG_NAMES = {
+    "nmi": "normalised mutual information",
+    "acc": "accuracy under the best one-to-one match of clusters and labels",
+    "ari": "adjusted Rand index",
+}
 _NAMES = {
     "nmi": "NMI", "acc": "ACC", "ari": "ARI", "ami": "AMI", "fmi": "FMI", "davies_bouldin": "Davies-Bouldin",
     "calinski_harabasz": "Calinski-Harabasz", "n_clusters": "clusters", "silhouette_cosine": "silhouette (cosine)",
@@ -29,6 +49,56 @@ def display(score: str) -> tuple[float, int]:
     if base in PERCENT:
         return 100.0, 1
     return 1.0, {"n_clusters": 1, "calinski_harabasz": 1, "seconds": 2}.get(base, 3)
+
+
+# Until the registries give titles.
+_T = {
+    "kmeans": "K-Means",
+    "fuzzy_cmeans": "Fuzzy C-Means",
+    "agglomerative": "Agglomerative",
+    "dbscan": "DBSCAN",
+    "hdbscan": "HDBSCAN",
+    "spectral": "Spectral",
+    "dcec": "DCEC",
+    "n2d": "N2D",
+}
+
+
+def is_network(name: Any) -> bool:
+    """Return whether an algorithm trains a network on the recordings that it clusters."""
+    if hasattr(clustering, "is_network"):
+        return clustering.is_network(str(name))
+    return str(name).startswith("ae_") or str(name).partition(":")[0] in ("dcec", "camsat")
+
+
+def algorithm_title(name: Any) -> str:
+    """Return an algorithm's name as printed, "K-Means"; one that is not known here stays as it is."""
+    if hasattr(clustering, "title_of"):
+        return clustering.title_of(str(name))
+    base, colon, variant = str(name).partition(":")
+    ae = base.startswith("ae_")
+    base = base.removeprefix("ae_")
+    if base not in _T:
+        return blank(name)
+    return ("AE + " if ae else "") + _T.get(base, base) + (f": {variant}" if colon else "")
+
+
+def usual_features() -> tuple[str, ...]:
+    """Return the features' names in their usual order."""
+    return tuple(features.available()) if hasattr(features, "available") else tuple(features.FEATURES)
+
+
+def feature_title(name: Any) -> str:
+    """Return a feature's name as printed, "MFCC"; one that is not known here (an encoder's, say) stays as it is."""
+    if hasattr(features, "entry"):
+        return features.entry(name).title if name in features.available() else str(name)
+    return {
+        "spectrogram": "Spectrogram",
+        "mel": "Mel spectrogram",
+        "chroma": "Chroma",
+        "mfcc": "MFCC",
+        "mfcc_no0": "MFCC without c0",
+    }.get(str(name), blank(name))
 
 
 def groups(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, Any], pd.DataFrame]]:
@@ -51,4 +121,9 @@ def blank(value: Any) -> str:
 
 def is_empty(value: Any) -> bool:
     """Return whether a cell of a table holds nothing."""
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a cell of a table holds a number (NaN is one, True is none)."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

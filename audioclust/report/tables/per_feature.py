@@ -2,86 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from audioclust.report.tables.aggregate import LOWER, SCORES, best, feature_order, is_network, is_ranked
-from audioclust.report.tables.labels import display, groups, heading, is_empty, name_of
+from audioclust.report.tables.aggregate import LOWER, best, is_ranked
+from audioclust.report.tables.labels import (
+    LONG_NAMES,
+    algorithm_title,
+    blank,
+    display,
+    feature_title,
+    groups,
+    heading,
+    is_empty,
+    is_network,
+    name_of,
+    usual_features,
+)
 from audioclust.report.tables.published import SOURCES, Figure, lookup
 from audioclust.report.tables.table import Table, rank
 
-__all__ = ["best_per_feature", "published", "scores"]
+__all__ = ["best_per_feature", "cell", "feature_order", "has_scores", "scores", "seeds"]
 
-_ALGORITHMS = {"ae_kmeans": "AE + K-Means", "dcec": "DCEC"}
-_HEADS = ("published", "same algorithm here", "best of the feature here")
+_WIDEST = 7
+"""Features beside one another in one table."""
 
 
-def best_per_feature(table: pd.DataFrame, *, by: str = "nmi", groups_per_table: int = 2) -> list[Table]:
-    """Rows are features; for each dataset and label: the best clustering, its NMI and ACC, and the published ones.
+def best_per_feature(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
+    """Rows are features: the best clustering of each, its scores, and the published ones.
 
-    Trained networks stand in columns of their own, as they do in what is published.
+    One table per dataset and label; trained networks have a table of their own, as they do in what is published.
 
     Parameters
     ----------
     table : pd.DataFrame
         From `aggregate.aggregate`.
-    by, groups_per_table
+    by : str
         As for `comparison`.
     """
-    scored = [(name, group) for name, group in groups(table) if best(group, _criterion(group, by)) is not None]
     tables = []
-    for start in range(0, len(scored), groups_per_table):
-        chosen = scored[start : start + groups_per_table]
-        features = feature_order([f for _, group in chosen for f in group["feature"] if not is_empty(f)])
-        values = pd.DataFrame({("", "feature"): features})
-        std, marks = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
-        decimals: dict[Any, int] = {}
-        scale: dict[Any, float] = {}
-        notes: list[str] = []
-        for (dataset, label), group in chosen:
-            head = heading(dataset, label)
-            criterion = _criterion(group, by)
-            if criterion != by:
-                notes.append(f"{head}: no labels; best by silhouette, which favours few and unequal clusters.")
-            figures = lookup(dataset, label)
-            for prefix, network in (("", False), ("network ", True)):
-                tried = group[group["algorithm"].map(is_network) == network]
-                if best(tried, criterion) is not None:
-                    rows = [best(tried[tried["feature"] == feature], criterion) for feature in features]
-                    values[head, f"best {prefix}".strip()] = [None if row is None else _describe(row) for row in rows]
-                    for score in ("nmi", "acc") if criterion == by else ("silhouette",):
-                        column = (head, prefix + name_of(score))
-                        values[column] = [_cell(row, score) for row in rows]
-                        std[column] = [_cell(row, f"{score}_std") for row in rows]
-                        scale[column], decimals[column] = display(score)
-                        marks[column] = rank(values[column] * scale[column], decimals=decimals[column]).to_numpy()
-                    values[head, f"{prefix}clusters"] = [_cell(row, "n_clusters") for row in rows]
-                    decimals[head, f"{prefix}clusters"] = 0
-                for title, texts, remarks in _published_columns(figures, features, network):
-                    values[head, title] = texts
-                    notes += remarks
-        values.columns = pd.MultiIndex.from_tuples(list(values.columns))  # type: ignore[arg-type]
-        tables.append(
-            Table(
-                title="Best algorithm per feature: " + ", ".join(heading(*name) for name, _ in chosen),
-                values=values,
-                std=std,
-                marks=marks,
-                decimals=decimals,
-                scale=scale,
-                notes=list(dict.fromkeys(notes)),
-                caption=f"The clustering with the highest mean {name_of(by)} of all that were run, networks apart. "
-                f"NMI and ACC in per cent, mean ± standard deviation over seeds ({_seeds(g for _, g in chosen)}). "
-                "Best in bold, second underlined.",
-            )
-        )
+    for (dataset, label), group in groups(table):
+        rows = feature_order(group["feature"])
+        figures = lookup(dataset, label)
+        for network in (False, True):
+            tried = group[group["algorithm"].map(is_network) == network]
+            if has_scores(tried, by):
+                known = {f.feature: f for f in figures if f.network is network and f.nmi is not None}
+                tables.append(_best(tried, rows, by, network, heading(dataset, label), known))
     return tables
 
 
+def _best(
+    tried: pd.DataFrame, rows: Sequence[str], by: str, network: bool, head: str, published: dict[str, Figure]
+) -> Table:
+    winners = [best(tried[tried["feature"] == feature], by) for feature in rows]
+    columns: dict[str, Any] = {"feature": list(rows)}
+    for name in ("algorithm", "vectors"):
+        columns[name] = pd.Series([None if row is None else row[name] for row in winners], dtype=object)
+    shown = [score for score in dict.fromkeys([by, "nmi", "acc"]) if score in tried and tried[score].notna().any()]
+    std, marks = pd.DataFrame(index=range(len(rows))), pd.DataFrame(index=range(len(rows)))
+    scale, decimals = {}, {"clusters": 0}
+    for score in shown:
+        name = name_of(score)
+        columns[name], std[name] = [cell(row, score) for row in winners], [cell(row, f"{score}_std") for row in winners]
+        scale[name], decimals[name] = display(score)
+        scaled = pd.Series(columns[name]) * scale[name]
+        marks[name] = rank(scaled, decimals=decimals[name], largest=score not in LOWER)
+    columns["clusters"] = [cell(row, "n_clusters") for row in winners]
+    if set(published) & set(rows):
+        columns["published NMI / ACC"] = [_beside(published.get(feature)) for feature in rows]
+    what = "network" if network else "algorithm"
+    return Table(
+        title=f"Best {what} per feature: {head}",
+        values=pd.DataFrame(columns),
+        std=std,
+        marks=marks,
+        scale=scale,
+        decimals=decimals,
+        words={"feature": feature_title, "algorithm": algorithm_title},
+        notes=[*_settings(winners), *_left_out(tried, by), *_published_notes(published, rows)],
+        caption=f"For each feature the clustering with the best mean {name_of(by)} of the {_count(tried, by)} that "
+        f"were run; the best of many is an optimistic choice. {_spelled(shown)}"
+        f"Mean ± standard deviation over seeds ({seeds([tried])}). Best in bold, second underlined.",
+    )
+
+
 def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
-    """Features by algorithms, one table per dataset and label; each cell is that pair's best vectors and parameters.
+    """Algorithms by features, one table per dataset and label; each cell is that pair's best vectors and parameters.
 
     Parameters
     ----------
@@ -94,183 +103,160 @@ def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
     """
     tables = []
     for (dataset, label), group in groups(table):
-        if score not in group or group[score].isna().all():
+        if not has_scores(group, score):
             continue
-        features = feature_order([f for f in group["feature"] if not is_empty(f)])
-        algorithms = sorted({str(name) for name in group["algorithm"] if not is_empty(name)})
-        scale, decimals = display(score)
-        values = pd.DataFrame({"feature": features})
-        std, placed = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
-        for algorithm in algorithms:
-            cells, deviations, ranked = [], [], []
-            for feature in features:
-                tried = group[(group["feature"] == feature) & (group["algorithm"] == algorithm)]
-                row = best(tried, by)
-                failed = row is None and bool(tried["errors"].map(len).any())
-                cells.append("error" if failed else float("nan") if row is None else row[score])
-                deviations.append(float("nan") if row is None else row[f"{score}_std"])
-                ranked.append(row is None or is_ranked(row))
-            values[algorithm] = pd.Series(cells, dtype=object if "error" in cells else float)
-            std[algorithm], placed[algorithm] = deviations, ranked
-        numbers = (values[algorithms].apply(pd.to_numeric, errors="coerce") * scale).where(placed)
-        marks = numbers.apply(rank, axis=1, decimals=decimals, largest=score not in LOWER)
-        tables.append(
-            Table(
-                title=f"{name_of(score)} by feature and algorithm: {heading(dataset, label)}",
-                values=values,
-                std=std,
-                marks=marks,
-                notes=[*_noise(placed), *_below(numbers, features), *_errors(group)],
-                decimals=dict.fromkeys(algorithms, decimals),
-                scale=dict.fromkeys(algorithms, scale),
-                caption=f"{_unit(score)}Mean ± standard deviation over seeds ({_seeds([group])}); best vectors and "
-                f"parameters of each by {name_of(by)}. In each row the best in bold, the second underlined.",
-            )
-        )
+        columns = feature_order(group["feature"])
+        parts = [columns[start : start + _WIDEST] for start in range(0, len(columns), _WIDEST)]
+        for number, part in enumerate(parts, start=1):
+            tables.append(_grid(group, part, score, by, heading(dataset, label)))
+            if len(parts) > 1:
+                tables[-1].title += f" ({number} of {len(parts)})"
     return tables
 
 
-def published(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
-    """Every published row beside the same feature and algorithm here, and beside the best of that feature."""
-    rows: list[dict[Any, Any]] = []
-    deviations: list[dict[Any, float]] = []
-    notes: list[str] = []
-    for (dataset, label), group in groups(table):
-        for figure in lookup(dataset, label):
-            notes.append(f"{figure.source}: {SOURCES[figure.source]}.")
-            if figure.doubtful:
-                notes.append(f"Left out ({dataset}, {figure.feature}, {_published_name(figure)}): {figure.doubtful}.")
-                continue
-            row: dict[Any, Any] = {
-                ("", "dataset"): heading(dataset, label),
-                ("", "source"): figure.source,
-                ("", "feature"): figure.feature,
-                ("", "algorithm"): _published_name(figure),
-            }
-            for score in ("nmi", "acc", "silhouette", "davies_bouldin"):
-                row["published", name_of(score)] = getattr(figure, score)
-            of_feature = group[group["feature"] == figure.feature]
-            same = of_feature[of_feature["algorithm"].map(lambda name: str(name).partition(":")[0]) == figure.algorithm]
-            deviation: dict[Any, float] = {}
-            for head, tried in (("same algorithm here", same), ("best of the feature here", of_feature)):
-                ours = best(tried, _criterion(tried, by))
-                if tried is of_feature:
-                    row[head, "clustering"] = None if ours is None else _describe(ours)
-                for score in ("nmi", "acc", "silhouette", "davies_bouldin"):
-                    row[head, name_of(score)] = _cell(ours, score)
-                    deviation[head, name_of(score)] = _cell(ours, f"{score}_std")
-            rows.append(row)
-            deviations.append(deviation)
-    if not rows:
-        return []
-    values = pd.DataFrame(rows)
-    values.columns = pd.MultiIndex.from_tuples(list(values.columns))  # type: ignore[arg-type]
-    numbers = [column for column in values.columns if column[0] and column[1] != "clustering"]
-    values = values.astype(dict.fromkeys(numbers, float))
-    shown = {(head, name_of(score)): display(score) for score in SCORES for head in _HEADS}
-    marks = pd.DataFrame(0, index=values.index, columns=values.columns)
-    for score in ("nmi", "acc", "silhouette", "davies_bouldin"):
-        across = [(head, name_of(score)) for head in _HEADS]
-        scale, _ = display(score)
-        # Published figures have two digits: a difference below that is none.
-        digits = 0 if scale > 1 else 2
-        ranks = (values.loc[:, across] * scale).apply(rank, axis=1, decimals=digits, largest=score not in LOWER)
-        is_published = values["published", name_of(score)].notna()
-        marks.loc[:, across] = ranks.where(ranks.eq(1).mul(is_published, axis=0), 0)
-    absent = {name for head, name in numbers if head == "published" and values[head, name].isna().all()}
-    empty = [column for column in numbers if column[1] in absent or values[column].isna().all()]
-    decimals = {column: places for column, (_, places) in shown.items()}
-    decimals |= {("published", name_of(score)): 0 for score in ("nmi", "acc")}
-    return [
-        Table(
-            title="Beside published figures",
-            values=values.drop(columns=empty),
-            std=pd.DataFrame(deviations),
-            marks=marks,
-            scale={column: factor for column, (factor, _) in shown.items()},
-            decimals=decimals,
-            stub=4,
-            notes=list(dict.fromkeys(notes)),
-            caption=f"NMI and ACC in per cent, mean ± standard deviation over seeds ({_seeds([table])}). "
-            "In each row the best of a score in bold, to the two digits that were published.",
-        )
-    ]
+def _grid(group: pd.DataFrame, columns: Sequence[str], score: str, by: str, head: str) -> Table:
+    names = {str(name) for name in group["algorithm"] if not is_empty(name)}
+    rows = sorted(names, key=lambda name: (is_network(name), algorithm_title(name)))
+    scale, decimals = display(score)
+    values = pd.DataFrame({"algorithm": rows})
+    std, marks = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
+    unranked: dict[str, list[str]] = {}
+    for feature in columns:
+        cells, deviations, ranked = [], [], []
+        for algorithm in rows:
+            tried = group[(group["feature"] == feature) & (group["algorithm"] == algorithm)]
+            row = best(tried, by, ranked=False)
+            failed = row is None and bool(tried["errors"].map(len).any())
+            cells.append("error" if failed else cell(row, score))
+            deviations.append(cell(row, f"{score}_std"))
+            ranked.append(row is None or is_ranked(row))
+            if not ranked[-1]:
+                unranked.setdefault(algorithm, []).append(feature)
+        values[feature] = pd.Series(cells, dtype=object if "error" in cells else float)
+        std[feature] = deviations
+        numbers = (pd.to_numeric(values[feature], errors="coerce") * scale).where(pd.Series(ranked))
+        marks[feature] = rank(numbers, decimals=decimals, largest=score not in LOWER)
+    return Table(
+        title=f"{name_of(score)} by feature and algorithm: {head}",
+        values=values,
+        std=std,
+        marks=marks,
+        words={"algorithm": algorithm_title},
+        heads={feature: feature_title(feature) for feature in columns},
+        notes=[*_unranked(unranked), *_below(values, columns), *_errors(group)],
+        decimals=dict.fromkeys(columns, decimals),
+        scale=dict.fromkeys(columns, scale),
+        caption=f"{_spelled([score])}Mean ± standard deviation over seeds ({seeds([group])}), of the vectors and "
+        f"parameters with the best {name_of(by)}. For each feature the best in bold, the second underlined.",
+    )
 
 
-def _unit(score: str) -> str:
-    return "In per cent. " if display(score)[0] == 100 else ""
+# Shared by the tables ----------------------------------------------------------------------------------------------
 
 
-def _noise(placed: pd.DataFrame) -> list[str]:
-    """Name the algorithms whose cells are not ranked."""
-    names = [str(name) for name in placed.columns if not placed[name].all()]
-    what = "calls many recordings noise, each a cluster of its own, and is not ranked there"
-    return [f"{', '.join(names)}: {what}."] if names else []
+def feature_order(names: Iterable[Any]) -> list[str]:
+    """Return the distinct features: the usual ones in their order, then the others by name."""
+    usual = list(usual_features())
+    distinct = {str(name) for name in names if not is_empty(name)}
+    return sorted(distinct, key=lambda name: (usual.index(name) if name in usual else len(usual), name))
 
 
-def _below(numbers: pd.DataFrame, features: Sequence[Any]) -> list[str]:
-    """Say where learning to cluster left DCEC worse than the autoencoder that it began with."""
-    if not {"ae_kmeans", "dcec"} <= {*numbers}:
-        return []
-    worse = numbers["dcec"].round(1) < numbers["ae_kmeans"].round(1)
-    names = [str(feature) for feature, less in zip(features, worse, strict=True) if less]
-    return [f"dcec: below its ae_kmeans with {', '.join(names)}."] if names else []
+def has_scores(group: pd.DataFrame, score: str) -> bool:
+    """Return whether any row has the score."""
+    return score in group and bool(group[score].notna().any())
 
 
-def _criterion(group: pd.DataFrame, by: str) -> str:
-    return by if by in group and group[by].notna().any() else "silhouette"
-
-
-def _cell(row: pd.Series | None, column: str) -> float:
+def cell(row: pd.Series | None, column: str) -> float:
+    """Return a number of a row, NaN where there is none."""
     return float("nan") if row is None or column not in row else float(row[column])
 
 
-def _describe(row: pd.Series) -> str:
-    text = " · ".join(str(part) for part in (row["algorithm"], row["vectors"]) if not is_empty(part))
-    params = str(row["params"] or "")
-    return f"{text} ({params if len(params) <= 40 else params[:39] + '…'})" if params else text
-
-
-def _published_columns(
-    figures: Sequence[Figure], features: Sequence[Any], network: bool
-) -> Iterator[tuple[str, list[Any], list[str]]]:
-    """Yield (heading, texts by feature, notes), once or not at all."""
-    rows = {f.feature: f for f in figures if f.network is network and f.feature in features and f.nmi is not None}
-    if not rows:
-        return
-    notes = [f"{source}: {SOURCES[source]}." for source in {f.source: 0 for f in rows.values()}]
-    texts: list[Any] = []
-    for feature in features:
-        figure = rows.get(feature)
-        if figure is None:
-            texts.append(None)
-        elif figure.doubtful:
-            texts.append("– *")
-            notes.append(f"* {feature}, {_published_name(figure)}: {figure.doubtful}.")
-        else:
-            texts.append(f"{_percent(figure.nmi)} / {_percent(figure.acc)} {_published_name(figure)}")
-    yield f"published {'network' if network else 'classical'}, NMI / ACC", texts, notes
-
-
-def _published_name(figure: Figure) -> str:
-    name = _ALGORITHMS.get(figure.algorithm, figure.algorithm)
-    return f"{name} ({figure.detail})" if name and figure.detail else name or "not named"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.0f}"
-
-
-def _seeds(tables: Iterable[pd.DataFrame]) -> str:
+def seeds(tables: Iterable[pd.DataFrame]) -> str:
+    """Say over how many seeds the rows were averaged."""
     counts = sorted({int(n) for table in tables for n in table["n"] if n})
     if not counts:
         return "no results"
     return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
 
 
-def _errors(group: pd.DataFrame) -> list[str]:
-    return [
-        f"error: {' · '.join(str(row[c]) for c in ('feature', 'vectors', 'algorithm') if not is_empty(row[c]))}: {text}"
-        for _, row in group.iterrows()
-        for text in row["errors"]
+def _count(tried: pd.DataFrame, by: str) -> int:
+    return int(tried[by].notna().sum())
+
+
+def _spelled(shown: Sequence[str]) -> str:
+    """Spell the scores out, each with its unit."""
+    texts = [
+        f"{name_of(score)}{f' ({LONG_NAMES[score]})' if score in LONG_NAMES else ''}"
+        + (" in per cent" if display(score)[0] == 100 else "")
+        for score in shown
     ]
+    return f"{'; '.join(texts)}. " if texts else ""
+
+
+def _settings(winners: Sequence[pd.Series | None]) -> list[str]:
+    """Say with which parameters the clusterings were made that the table names."""
+    by_text: dict[str, list[str]] = {}
+    for row in winners:
+        if row is not None and row["params"]:
+            by_text.setdefault(str(row["params"]), []).append(feature_title(row["feature"]))
+    count = sum(row is not None for row in winners)
+    texts = [params if len(names) == count else f"{params} ({', '.join(names)})" for params, names in by_text.items()]
+    return [f"Parameters: {'; '.join(texts)}."] if texts else []
+
+
+def _left_out(tried: pd.DataFrame, by: str) -> list[str]:
+    """Say how many clusterings were not considered, and where nothing else is left."""
+    scored = tried[tried[by].notna()]
+    poor = scored[[not is_ranked(row) for _, row in scored.iterrows()]]
+    if poor.empty:
+        return []
+    alone = [
+        feature_title(f) for f in feature_order(poor["feature"]) if best(scored[scored["feature"] == f], by) is None
+    ]
+    kinds = "one giant cluster, mostly noise, clusters lost, ..."
+    text = f"Degenerate ({kinds}), so never called the best: {len(poor)} of {len(scored)} clusterings"
+    return [text + (f"; nothing else is left of {', '.join(alone)}." if alone else ".")]
+
+
+def _beside(figure: Figure | None) -> str | None:
+    if figure is None:
+        return None
+    return "– *" if figure.doubtful else f"{_percent(figure.nmi)} / {_percent(figure.acc)}"
+
+
+def _published_notes(published: dict[str, Figure], rows: Sequence[str]) -> list[str]:
+    figures = [published[feature] for feature in rows if feature in published]
+    said = [f"{feature_title(f.feature)} by {f.title}" for f in figures if not f.doubtful]
+    notes = [f"Published: {', '.join(said)}."] if said else []
+    notes += [f"* {feature_title(f.feature)}, {f.title}: {f.doubtful}." for f in figures if f.doubtful]
+    return notes + [f"Source: {SOURCES[source]}." for source in dict.fromkeys(f.source for f in figures)]
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value * 100:.0f}"
+
+
+def _unranked(cells: dict[str, list[str]]) -> list[str]:
+    """Name the cells that are not ranked."""
+    texts = [f"{algorithm_title(name)} ({', '.join(map(feature_title, where))})" for name, where in cells.items()]
+    why = "degenerate, or more than a tenth of the recordings called noise, each of which counts as a cluster"
+    return [f"Not ranked: {', '.join(texts)}: {why}."] if texts else []
+
+
+def _below(values: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Say where learning to cluster left DCEC worse than the autoencoder that it began with."""
+    numbers = values.set_index("algorithm").apply(pd.to_numeric, errors="coerce")
+    if not {"ae_kmeans", "dcec"} <= {*numbers.index}:
+        return []
+    worse = numbers.loc["dcec"].round(3) < numbers.loc["ae_kmeans"].round(3)
+    names = [feature_title(feature) for feature in columns if worse[feature]]
+    below, begun = algorithm_title("dcec"), algorithm_title("ae_kmeans")
+    return [f"{below}: below its {begun} with {', '.join(names)}."] if names else []
+
+
+def _errors(group: pd.DataFrame) -> list[str]:
+    notes = []
+    for _, row in group.iterrows():
+        names = (feature_title(row["feature"]), blank(row["vectors"]), algorithm_title(row["algorithm"]))
+        notes += [f"error: {' · '.join(filter(None, names))}: {text}" for text in row["errors"]]
+    return notes

@@ -11,9 +11,12 @@ Each source's full reference is its text in `SOURCES`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from audioclust.report.tables.aggregate import is_network
+from audioclust import clustering
+from audioclust.report.tables.labels import algorithm_title, is_network
 
 __all__ = ["CAMSAT", "FIGURES", "SOURCES", "U_VECTORS", "Figure", "lookup"]
 
@@ -45,6 +48,12 @@ class Figure:
         In this package's names; ``ae_kmeans`` is K-Means on an autoencoder's embedding.
     detail : str
         What the names leave out: image or array vectors, the size of the embedding.
+    vectors : {"image", "array", ""}
+        What was clustered: the rows of an image, a pooled array, or not said.
+    embedding : int, optional
+        The size of a network's embedding.
+    params : mapping
+        Parameters in this package's names that the row depends on.
     nmi, acc, silhouette, davies_bouldin : float or None
     doubtful : str
         Why the row cannot be right; empty where nothing is known against it.
@@ -62,11 +71,40 @@ class Figure:
     silhouette: float | None = None
     davies_bouldin: float | None = None
     doubtful: str = ""
+    vectors: str = ""
+    embedding: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> bool:
         """Whether a network was trained on the dataset for this row."""
         return is_network(self.algorithm)
+
+    @property
+    def title(self) -> str:
+        """The algorithm as printed, with what its name leaves out."""
+        name = algorithm_title(self.algorithm) if self.algorithm else "an algorithm that is not named"
+        return f"{name} ({self.detail})" if self.algorithm and self.detail else name
+
+    def is_like(self, algorithm: Any, vectors: Any, params: str) -> bool:
+        """Return whether a clustering made here is of the same kind: algorithm, vectors, embedding and parameters.
+
+        Parameters
+        ----------
+        algorithm, vectors : str
+        params : str
+            "name=value, ...", as `aggregate.aggregate` writes it.
+        """
+        if not self.algorithm or str(algorithm).partition(":")[0] != self.algorithm:
+            return False
+        parts = str(vectors).split()
+        if self.vectors and (self.vectors == "image") != str(vectors).startswith("image"):
+            return False
+        if self.embedding is not None and f"z{self.embedding}" not in parts:
+            return False
+        given = dict(part.partition("=")[::2] for part in params.split(", "))
+        usual = clustering.parameters(self.algorithm) if self.params else {}
+        return all(given.get(name, str(usual.get(name))) == str(value) for name, value in self.params.items())
 
 
 # feature, classical (vectors, algorithm, NMI, ACC), autoencoder (size of the embedding, NMI, ACC); in per cent
@@ -102,10 +140,11 @@ def _thesis() -> list[Figure]:
     for (dataset, label, n_labels), features in _THESIS.items():
         for feature, (vectors, algorithm, nmi, acc), (size, deep_nmi, deep_acc) in features:
             where = ("thesis", dataset, label, n_labels, feature)
-            rows.append(Figure(*where, algorithm, vectors, nmi / 100, acc / 100))
+            rows.append(Figure(*where, algorithm, vectors, nmi / 100, acc / 100, vectors=vectors))
             detail = f"embedding {size}" if size else ""
             doubt = _DOUBTFUL.get((dataset, feature, "ae_kmeans"), "")
-            rows.append(Figure(*where, "ae_kmeans", detail, deep_nmi / 100, deep_acc / 100, doubtful=doubt))
+            scores = (deep_nmi / 100, deep_acc / 100)
+            rows.append(Figure(*where, "ae_kmeans", detail, *scores, doubtful=doubt, embedding=size))
     return rows
 
 
@@ -113,10 +152,10 @@ def _digits(algorithm: str, nmi: float | None, acc: float | None, detail: str = 
     return Figure("dcec", "mnist", "label", 10, "pixels", algorithm, detail, nmi, acc)
 
 
-def _speakers(algorithm: str, silhouette: float, davies_bouldin: float, detail: str = "") -> Figure:
+def _speakers(algorithm: str, silhouette: float, davies_bouldin: float, detail: str = "", **params: str) -> Figure:
     return Figure(
         "speakers", "audiomnist", "speaker", 60, "ecapa", algorithm, detail,
-        silhouette=silhouette, davies_bouldin=davies_bouldin,
+        silhouette=silhouette, davies_bouldin=davies_bouldin, params=params,
     )  # fmt: skip
 
 
@@ -127,8 +166,8 @@ FIGURES: tuple[Figure, ...] = (
     _digits("dcec", 0.885, 0.890),
     _speakers("hdbscan", 0.510, 0.824),
     _speakers("kmeans", 0.510, 0.824),
-    _speakers("spectral", 0.510, 0.824, "rbf affinity"),
-    _speakers("spectral", -0.024, 2.614, "nearest neighbours"),
+    _speakers("spectral", 0.510, 0.824, "rbf affinity", affinity="rbf"),
+    _speakers("spectral", -0.024, 2.614, "nearest neighbours", affinity="nearest_neighbors"),
 )
 
 # u-vectors, share of impure segments 0: (set, speakers) -> ACC, NMI, ARI

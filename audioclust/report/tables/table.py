@@ -1,24 +1,20 @@
-"""One table of numbers and words, written as Markdown, LaTeX, CSV or HTML.
-
-A number is a mean, beside it perhaps a standard deviation. The best of a column (or row) is bold, the second best
-underlined, ties alike; both are judged on what is shown, so that two equal texts are never marked differently. A
-missing number is "–". Words may come from file and folder names: each format escapes them, so that they never become
-markup, LaTeX commands or spreadsheet formulas.
-"""
+"""A table of results: what its cells show, which are marked, and what each format is made from."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Table", "concat_csv", "escape_csv", "escape_latex", "escape_markdown", "rank"]
+from audioclust.report.tables import formats
+from audioclust.report.tables.labels import is_empty, is_number
+from audioclust.text import csv, escape_csv
+
+__all__ = ["MISSING", "Table", "concat_csv", "escape_csv", "rank"]
 
 MISSING = "–"
 
@@ -40,13 +36,35 @@ class Table:
         Digits after the point, by column; columns that are not named get `Table.DECIMALS`.
     scale : mapping or float
         Factor by which numbers are shown (100 for per cent), by column; 1 otherwise. CSV keeps the plain number.
+    words : mapping of column to function
+        How a word is written for a reader ("K-Means" for ``kmeans``), by column. CSV keeps the plain word.
+    heads : mapping of column to str
+        The same for headings.
+    csv_only : sequence of columns
+        Columns that only CSV has.
     stub : int
         How many leading columns say what a row is.
     flagged : sequence of int
         Positions of rows to point out (a coloured edge in HTML).
+    landscape : bool
+        In LaTeX: a ``longtable`` on turned pages, for a table that is long and wide.
     caption : str
     notes : sequence of str
         Lines below the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from audioclust.report.tables import Table
+    >>> values = pd.DataFrame({"algorithm": ["kmeans", "dbscan"], "NMI": [0.9371, None]})
+    >>> print(Table("Scores", values, scale={"NMI": 100}, decimals={"NMI": 1}).to_markdown())
+    ### Scores
+    <BLANKLINE>
+    | algorithm | NMI |
+    |:---|---:|
+    | kmeans | 93.7 |
+    | dbscan | – |
+    <BLANKLINE>
     """
 
     title: str
@@ -55,13 +73,16 @@ class Table:
     marks: pd.DataFrame | None = None
     decimals: Mapping[Any, int] | int = field(default_factory=dict)
     scale: Mapping[Any, float] | float = field(default_factory=dict)
+    words: Mapping[Any, Callable[[Any], str]] = field(default_factory=dict)
+    heads: Mapping[Any, str] = field(default_factory=dict)
+    csv_only: Sequence[Any] = ()
     stub: int = 1
     flagged: Sequence[int] = ()
+    landscape: bool = False
     caption: str = ""
     notes: Sequence[str] = ()
 
     DECIMALS = 3
-    LONG = 40
 
     def __post_init__(self) -> None:
         self.values = self.values.reset_index(drop=True)
@@ -77,23 +98,42 @@ class Table:
 
     # What is shown -------------------------------------------------------------------------------------------------
 
+    @property
+    def columns(self) -> list[Any]:
+        """The columns that readers see."""
+        return [column for column in self.values.columns if column not in self.csv_only]
+
+    def head(self, column: Any) -> tuple[str, str]:
+        """Return a column's heading as (group, name); the group is "" where there is none."""
+        group, name = column if isinstance(column, tuple) else ("", column)
+        return str(group), self.heads.get(column, str(name))
+
     def shown(self, row: int, column: Any) -> tuple[str, str]:
         """Return the text of a cell's value and of its deviation; "" where there is no deviation."""
         value = self._cells[column][row]
-        if not _is_number(value):
-            return (MISSING if _missing(value) else str(value)), ""
+        if not is_number(value):
+            return (MISSING if is_empty(value) else self.words.get(column, str)(value)), ""
         text = self._number(column, float(value))
         if text == MISSING or column not in self._deviations:
             return text, ""
         deviation = float(self._deviations[column][row])
         return text, "" if math.isnan(deviation) else self._number(column, deviation)
 
+    def value(self, row: int, column: Any) -> Any:
+        """Return a cell's plain value."""
+        return self._cells[column][row]
+
     def mark(self, row: int, column: Any) -> int:
         """Return 1 for a best cell, 2 for a second best, 0 otherwise."""
         return int(self._marks[column][row]) if column in self._marks else 0
 
-    def _deviates(self, column: Any) -> bool:
+    def deviates(self, column: Any) -> bool:
+        """Return whether any cell of a column has a deviation."""
         return any(not math.isnan(float(value)) for value in self._deviations.get(column, ()))
+
+    def is_numeric(self, column: Any) -> bool:
+        """Return whether a column holds numbers, among words perhaps."""
+        return any(is_number(value) and not is_empty(value) for value in self._cells[column])
 
     def _number(self, column: Any, value: float) -> str:
         if math.isnan(value):
@@ -104,167 +144,47 @@ class Table:
         scale = self.scale if isinstance(self.scale, (int, float)) else self.scale.get(column, 1.0)
         return f"{value * scale:.{decimals}f}".replace("-", "−")
 
-    @property
-    def _grouped(self) -> bool:
-        return isinstance(self.values.columns, pd.MultiIndex)
-
-    def _heads(self) -> list[tuple[str, str]]:
-        columns = list(self.values.columns)
-        return [(str(c[0]), str(c[1])) if isinstance(c, tuple) else ("", str(c)) for c in columns]
-
-    def _groups(self) -> list[tuple[str, int]]:
-        spans: list[tuple[str, int]] = []
-        for group, _ in self._heads():
-            if spans and spans[-1][0] == group:
-                spans[-1] = (group, spans[-1][1] + 1)
-            else:
-                spans.append((group, 1))
-        return spans
-
-    def _numeric(self, column: Any) -> bool:
-        return any(_is_number(value) and not _missing(value) for value in self.values[column])
-
     # Formats -------------------------------------------------------------------------------------------------------
 
     def to_markdown(self) -> str:
         """Return GitHub-flavoured Markdown; two rows of heading become "group: name"."""
-        heads = [escape_markdown(f"{group}: {name}" if group else name) for group, name in self._heads()]
-        columns = list(self.values.columns)
-        right = [self._numeric(column) for column in columns]
-        lines = [f"### {escape_markdown(self.title)}", ""]
-        if self.caption:
-            lines += [escape_markdown(self.caption), ""]
-        lines.append("| " + " | ".join(heads) + " |")
-        lines.append("|" + "|".join("---:" if is_right else ":---" for is_right in right) + "|")
-        for row in range(len(self.values)):
-            cells = []
-            for column in columns:
-                text, deviation = self.shown(row, column)
-                cell = escape_markdown(text) + (f" ± {deviation}" if deviation else "")
-                cells.append({1: f"**{cell}**", 2: f"<ins>{cell}</ins>"}.get(self.mark(row, column), cell))
-            lines.append("| " + " | ".join(cells) + " |")
-        if self.notes:
-            lines += ["", *(f"- {escape_markdown(note)}" for note in self.notes)]
-        return "\n".join(lines) + "\n"
+        return formats.markdown(self)
 
     def to_latex(self) -> str:
-        """Return a ``table`` (over `LONG` rows a ``longtable``); it needs booktabs, graphicx and longtable."""
-        columns = list(self.values.columns)
-        spec = "".join("r" if self._numeric(column) else "l" for column in columns)
-        caption = f"\\caption{{{escape_latex(self._caption())}}}"
-        long, wide = len(self.values) > self.LONG, len(columns) > 7
-        if long:
-            lines = ["\\begingroup\\scriptsize\\setlength{\\tabcolsep}{2pt}", f"\\begin{{longtable}}{{{spec}}}"]
-            lines += [f"{caption} \\\\", "\\toprule"]
-        else:
-            lines = ["\\begin{table}", "\\centering", caption, "\\small"]
-            lines += ["\\resizebox{\\textwidth}{!}{%"] if wide else []
-            lines += [f"\\begin{{tabular}}{{{spec}}}", "\\toprule"]
-        if self._grouped:
-            start, spans, rules = 1, [], []
-            for group, width in self._groups():
-                spans.append(f"\\multicolumn{{{width}}}{{c}}{{{escape_latex(group)}}}" if group else "&" * (width - 1))
-                if group:
-                    rules.append(f"\\cmidrule(lr){{{start}-{start + width - 1}}}")
-                start += width
-            lines += [" & ".join(spans) + " \\\\", " ".join(rules)]
-        lines += [" & ".join(escape_latex(name) for _, name in self._heads()) + " \\\\", "\\midrule"]
-        lines += ["\\endhead"] if long else []
-        for row in range(len(self.values)):
-            cells = []
-            for column in columns:
-                text, deviation = self.shown(row, column)
-                cell = escape_latex(text)
-                cell = {1: f"\\textbf{{{cell}}}", 2: f"\\underline{{{cell}}}"}.get(self.mark(row, column), cell)
-                cells.append(cell + (f" $\\pm$ {deviation}" if deviation else ""))
-            # A row that starts with "[" would be read as an argument of the \\ before it.
-            lines.append("{}" + " & ".join(cells) + " \\\\")
-        lines += ["\\bottomrule", "\\end{longtable}" if long else "\\end{tabular}" + ("%\n}" if wide else "")]
-        lines += [f"\\par\\smallskip\\footnotesize {escape_latex(note)}" for note in self.notes]
-        return "\n".join([*lines, "\\endgroup" if long else "\\end{table}"]) + "\n"
+        """Return a ``table``, or a ``longtable`` where it is long; the packages it needs are `formats.PACKAGES`."""
+        return formats.latex(self)
+
+    def to_html(self) -> str:
+        """Return a ``<figure>`` with a ``<table>``; `report.tables.page` makes a page of such figures."""
+        return formats.html(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return plain columns for further work: every value unscaled, each deviation as "NAME std" beside it."""
         columns: dict[str, Any] = {}
-        for column, (group, name) in zip(self.values.columns, self._heads(), strict=True):
-            head = f"{group}: {name}" if group else name
+        for column in self.values.columns:
+            head = ": ".join(map(str, column)).removeprefix(": ") if isinstance(column, tuple) else str(column)
             columns[head] = self.values[column]
-            if self.std is not None and self._deviates(column):
+            if self.std is not None and self.deviates(column):
                 columns[f"{head} std"] = self.std[column].to_numpy()
         return pd.DataFrame(columns)
 
     def to_csv(self) -> str:
         """Return CSV of `to_frame`: full precision, empty where missing, no cell that a spreadsheet would compute."""
-        return concat_csv([self], named=False)
-
-    def to_html(self) -> str:
-        """Return a ``<figure>`` with a ``<table>``; `report.tables.page` makes a page of such figures."""
-        columns = list(self.values.columns)
-        heads = self._heads()
-        groups = ""
-        if self._grouped:
-            groups = "<tr class=groups>" + "".join(
-                f"<th colspan={width} scope=colgroup>{_text(group)}</th>" for group, width in self._groups()
-            )
-            groups += "</tr>"
-        names = "".join(
-            f"<th scope=col{_css(self._numeric(column) and 'num')}>{_text(name)}</th>"
-            for column, (_, name) in zip(columns, heads, strict=True)
-        )
-        flagged = set(self.flagged)
-        body = []
-        for row in range(len(self.values)):
-            cells = "".join(self._html_cell(row, place, column) for place, column in enumerate(columns))
-            body.append(f"<tr{_css(row in flagged and 'flag')}>{cells}</tr>")
-        notes = "".join(f"<li>{_text(note)}</li>" for note in self.notes)
-        parts = [
-            f"<figure><figcaption><h2>{_text(self.title)}</h2>",
-            f"<p>{_text(self.caption)}</p>" if self.caption else "",
-            "</figcaption>\n<div class=scroll><table>\n",
-            f"<thead>{groups}<tr>{names}</tr></thead>\n<tbody>\n",
-            "\n".join(body),
-            "\n</tbody></table></div>\n",
-            f"<ul class=notes>{notes}</ul>\n" if notes else "",
-            "</figure>\n",
-        ]
-        return "".join(parts)
-
-    def _html_cell(self, row: int, place: int, column: Any) -> str:
-        text, deviation = self.shown(row, column)
-        value = self._cells[column][row]
-        cell = _text(text)
-        cell = {1: f"<b>{cell}</b>", 2: f"<u>{cell}</u>"}.get(self.mark(row, column), cell)
-        if _is_number(value) and self._deviates(column):
-            # An empty one keeps the numbers of a column below one another.
-            cell += f"<small>{'± ' + deviation if deviation else ''}</small>"
-        if place < self.stub:
-            return f"<th scope=row>{cell}</th>"
-        if _is_number(value):
-            return f'<td class=num data-v="{float(value):.9g}">{cell}</td>'
-        return f"<td{_css(text == MISSING and 'none')}>{cell}</td>"
+        return csv(self.to_frame())
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook, in the notebook's own style."""
         return self.to_html()
 
-    def _caption(self) -> str:
-        return f"{self.title}. {self.caption}".strip() if self.caption else self.title
 
-
-def concat_csv(tables: Sequence[Table], *, named: bool = True) -> str:
+def concat_csv(tables: Sequence[Table]) -> str:
     """Return several tables as one CSV with the union of their columns; the first column names the table."""
     frames = []
     for table in tables:
         frame = table.to_frame()
-        if named:
-            frame.insert(0, "table", table.title)
+        frame.insert(0, "table", table.title)
         frames.append(frame.astype(object))
-    if not frames:
-        return ""
-    together = pd.concat(frames, ignore_index=True)
-    together.columns = [escape_csv(str(name)) for name in together.columns]
-    safe = together.map(lambda value: escape_csv(value) if isinstance(value, str) else value)
-    return str(safe.to_csv(index=False, lineterminator="\n", float_format="%.9g"))
+    return csv(pd.concat(frames, ignore_index=True)) if frames else ""
 
 
 def rank(values: pd.Series, *, decimals: int, largest: bool = True) -> pd.Series:
@@ -278,6 +198,13 @@ def rank(values: pd.Series, *, decimals: int, largest: bool = True) -> pd.Series
         Digits after the point.
     largest : bool
         Whether the largest is the best.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from audioclust.report.tables.table import rank
+    >>> rank(pd.Series([93.71, 93.69, 90.0]), decimals=1).tolist()
+    [1, 1, 2]
     """
     numbers = pd.to_numeric(values, errors="coerce").astype(float).round(decimals)
     finite = numbers[np.isfinite(numbers)]
@@ -287,52 +214,3 @@ def rank(values: pd.Series, *, decimals: int, largest: bool = True) -> pd.Series
         marks[numbers == value] = place
     # A single candidate is not "best of" anything.
     return marks if len(finite) > 1 else marks * 0
-
-
-def escape_markdown(text: str) -> str:
-    """Escape text for a cell or line of GitHub-flavoured Markdown."""
-    text = _one_line(text)
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*{}\[\]#|~$!])", r"\\\1", text)
-    # An underscore inside a word means nothing to Markdown; leaving it keeps mean_std legible.
-    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
-    # Addresses would become links by themselves.
-    return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "^": r"\textasciicircum{}",
-    "_": r"\_", "~": r"\textasciitilde{}", "%": r"\%", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': r"\char34{}", "·": r"$\cdot$",
-    "±": r"$\pm$", "–": "--", "−": "$-$", "∞": r"$\infty$", "…": r"\ldots{}",
-}  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    """Escape text for LaTeX: nothing in it is a command, a comment or mathematics."""
-    return "".join(_LATEX.get(character, character) for character in _one_line(text))
-
-
-def escape_csv(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would take for a formula."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text)
-
-
-def _text(text: str) -> str:
-    return html.escape(text, quote=True)
-
-
-def _css(name: str | bool) -> str:
-    return f" class={name}" if name else ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and math.isnan(value))

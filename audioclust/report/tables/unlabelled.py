@@ -1,0 +1,68 @@
+"""What was tried on recordings without labels: nothing says which clustering is right, so none is called the best."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import pandas as pd
+
+from audioclust.report.tables.aggregate import is_ranked
+from audioclust.report.tables.labels import algorithm_title, display, feature_title, groups
+from audioclust.report.tables.per_feature import feature_order, has_scores, seeds
+from audioclust.report.tables.table import Table
+
+__all__ = ["without_labels"]
+
+_SETTINGS = ["feature", "algorithm", "vectors", "params"]
+
+
+def without_labels(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
+    """List the clusterings that no label scores, by feature and algorithm: how many clusters, how much is placed.
+
+    One table per dataset. A silhouette is not in it: it favours few and unequal clusters, and between features, which
+    have scales of their own, it says nothing.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        From `aggregate.aggregate`.
+    by : str
+        The score that labels would give.
+    """
+    parts = [(dataset, group[group["n"] > 0]) for (dataset, _), group in groups(table) if not has_scores(group, by)]
+    tables = []
+    for dataset, same in groupby(parts, key=lambda part: part[0]):
+        # Two label columns that are both missing tell of the same clusterings.
+        group = pd.concat([part for _, part in same]).drop_duplicates([*_SETTINGS, "k"])
+        if len(group):
+            tables.append(_table(str(dataset), group))
+    return tables
+
+
+def _table(dataset: str, group: pd.DataFrame) -> Table:
+    rows = [feature_order(group["feature"]).index(feature) if feature else -1 for feature in group["feature"]]
+    titles = group["algorithm"].map(algorithm_title).tolist()
+    group = group.assign(place=rows, title=titles).sort_values(["place", "title"], kind="stable").reset_index(drop=True)
+    values = group[_SETTINGS].rename(columns={"params": "parameters"}).astype(object)
+    std, scale, decimals = pd.DataFrame(index=group.index), {}, {}
+    for score, name in (("n_clusters", "clusters"), ("coverage", "coverage"), ("stability", "stability")):
+        if has_scores(group, score):
+            values[name], std[name] = group[score], group[f"{score}_std"]
+            scale[name], decimals[name] = display(score)
+    if group["warnings"].map(len).any():
+        values["remarks"] = group["warnings"].map("; ".join)
+    poor = [place for place in range(len(group)) if not is_ranked(group.iloc[place])]
+    return Table(
+        title=f"Without labels: {dataset}",
+        values=values,
+        std=std,
+        scale=scale,
+        decimals=decimals,
+        words={"feature": feature_title, "algorithm": algorithm_title},
+        stub=3,
+        flagged=poor,
+        caption="There are no labels to score these clusterings, and no row is called the best. Trust those that other "
+        "features and algorithms repeat, and listen to them. Coverage: the share of the recordings that are in a "
+        f"cluster, in per cent. Mean ± standard deviation over seeds ({seeds([group])}).",
+        notes=[f"{len(poor)} of {len(group)} are degenerate or mostly noise (see the remarks)."] if poor else [],
+    )
