@@ -2,25 +2,36 @@
 
 Every file the package writes goes through :func:`atomic`: it is written beside its place under a temporary name,
 flushed to the disk, and renamed. A reader never sees half a file, a full disk or a kill leaves the old one.
+What a killed process had begun (a folder ``.writing-...``) is removed by the next one that writes beside it.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import math
 import os
+import platform
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-__all__ = ["atomic", "digest", "locked", "read_json", "sha256", "write_json"]
+__all__ = ["atomic", "digest", "is_below", "locked", "open_regular", "read_json", "sha256", "short_name", "write_json"]
+
+_ABANDONED = 24 * 3600  # s after which an unfinished folder of an unknown process counts as left behind
+_PATIENCE = (0.1, 0.2, 0.4, 0.8, 1.6) if os.name == "nt" else ()  # s; Windows replaces no file that is open
+_cleaned: set[Path] = set()
 
 
 @contextmanager
@@ -41,7 +52,10 @@ def atomic(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    if path.parent not in _cleaned:
+        _cleaned.add(path.parent)
+        _remove_abandoned(path.parent)
+    scratch = Path(tempfile.mkdtemp(prefix=f".writing-{_machine()}-{os.getpid()}-", dir=path.parent))
     partial = scratch / path.name
     try:
         if folder:
@@ -49,13 +63,59 @@ def atomic(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
         yield partial
         if folder:
             if path.exists():
-                path.rename(scratch / "replaced")
+                _move(path, scratch / "replaced")
         else:
-            with partial.open("rb") as handle:
+            with partial.open("r+b") as handle:  # Windows flushes no file that is open for reading only
                 os.fsync(handle.fileno())
-        partial.replace(path)
+        _move(partial, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, with some patience for other programs that have the target open."""
+    for pause in _PATIENCE:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    source.replace(target)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove unfinished folders whose process is gone, or, where that cannot be known, that are a day old."""
+    for scratch in folder.glob(".writing-*"):
+        abandoned = False
+        _, machine, number, *_ = (*scratch.name.split("-"), "", "")
+        if machine == _machine() and number.isdecimal() and os.name == "posix":
+            abandoned = not _runs(int(number))
+        else:
+            with suppress(OSError):
+                newest = max(path.lstat().st_mtime for path in (scratch, *scratch.rglob("*")))
+                abandoned = time.time() - newest > _ABANDONED
+        if abandoned:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _runs(number: int) -> bool:
+    """Return whether a process of this number runs (POSIX only: on Windows the same call would end it)."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+@cache
+def _machine() -> str:
+    """Name the machine, or the container, whose process numbers these are."""
+    parts = [platform.node()]
+    with suppress(OSError):
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text(), os.readlink("/proc/self/ns/pid")]  # noqa: PTH115
+    return digest(parts, 8)
 
 
 def write_json(path: str | Path, value: Any) -> Path:
@@ -79,9 +139,47 @@ def digest(value: Any, length: int = 12) -> str:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with Path(path).open("rb") as handle:
+    """Return the SHA-256 of a file's bytes, in hex; an OSError where the path is no regular file."""
+    with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def open_regular(path: str | Path, *, raw: type[io.FileIO] = io.FileIO) -> io.BufferedReader:
+    """Open a file for reading; anything but a regular file is an OSError. A pipe does not make it wait."""
+    opened = raw(path, opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
+    if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        opened.close()
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return io.BufferedReader(opened, 1 << 16)
+
+
+def is_below(path: Any) -> bool:
+    """Return whether `path` is a text that names a place below a folder, on every system.
+
+    Examples
+    --------
+    >>> [is_below(path) for path in ("a/b.wav", "../b.wav", "/b.wav", "C:/b.wav", "", None)]
+    [True, False, False, False, False, False]
+    """
+    if not isinstance(path, str) or not path or "\0" in path:
+        return False
+    posix, windows = PurePosixPath(path), PureWindowsPath(path)
+    outside = posix.is_absolute() or windows.drive or windows.root or ".." in (*posix.parts, *windows.parts)
+    return bool(posix.parts) and not outside
+
+
+def short_name(name: str, suffix: str = "") -> str:
+    """Return `name` + `suffix`; where that exceeds the 255 bytes of a file name, a digest ends the shortened name.
+
+    Examples
+    --------
+    >>> short_name("a.wav", ".png"), len(short_name("a" * 255, ".png"))
+    ('a.wav.png', 255)
+    """
+    if len(os.fsencode(name + suffix)) <= 255:
+        return name + suffix
+    ending = f"~{digest(name)}{suffix}"
+    return os.fsencode(name)[: 255 - len(ending)].decode(errors="ignore") + ending
 
 
 @contextmanager

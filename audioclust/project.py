@@ -207,15 +207,47 @@ class Project:
         ------
         FileNotFoundError
             When the dataset has not been scanned yet.
+        ValueError
+            When the table is damaged.
         """
         path = self.dataset(name) / "metadata.parquet"
         if not path.exists():
             raise FileNotFoundError(f"dataset {name!r} has no metadata yet ({path}): run notebook 01_metadata first")
-        return pd.read_parquet(path)
+        return read_table(path)
 
     def run(self, dataset: str, run: str) -> Path:
         """Folder of one run on one dataset."""
         return self.results / plain_name(dataset, "dataset") / plain_name(run, "run")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table of recordings. A ``path`` that leaves the dataset's folder is replaced and becomes a ``problem``.
+
+    Raises
+    ------
+    ValueError
+        When it is no table, or has no ``path``.
+    """
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(
+            f"{path} is damaged ({' '.join(str(error).split())}): delete it and scan the recordings again"
+        ) from None
+    if "path" not in table:
+        raise ValueError(f"{path} has no column 'path': delete it and scan the recordings again")
+    unsafe = ~table["path"].map(files.is_below).astype(bool)
+    if unsafe.any():
+        texts = [re.sub(r"[^\w. -]|\.\.", "_", str(text)) for text in table.loc[unsafe, "path"]]
+        problems = [f"path leaves the dataset's folder: {text!r}" for text in table.loc[unsafe, "path"]]
+        table["problem"] = table.get("problem", pd.Series(None, table.index, dtype="str")).astype("str")
+        table.loc[unsafe, ["path", "problem"]] = [
+            (f"unusable/{number}_{text}", problem)
+            for number, (text, problem) in enumerate(zip(texts, problems, strict=True))
+        ]
+    return table
 
 
 def is_project(folder: Path) -> bool:

@@ -157,3 +157,31 @@ def test_registering_is_one_step_for_others(tmp_path, monkeypatch):
     assert home.register(tmp_path / "set") == "set"
     threads[0].join()
     assert names == ["set"]
+
+
+def test_paths_of_a_table_stay_below_the_folder(tmp_path):
+    home = Project(tmp_path)
+    home.dataset("x").mkdir(parents=True)
+    bad = ["../a.wav", "/etc/a.wav", "C:\\a.wav", "b\\..\\..\\a.wav", "", None, "b/../../a.wav"]
+    for problem in ({}, {"problem": [None] * 9}):
+        table = pd.DataFrame({"path": ["a.wav", "b..c/d.wav", *bad]} | problem)
+        table.to_parquet(home.dataset("x") / "metadata.parquet")
+        found = home.metadata("x")
+        assert found["path"].tolist()[:2] == ["a.wav", "b..c/d.wav"]
+        assert found["problem"].isna().tolist() == [True] * 2 + [False] * len(bad)
+        assert "leaves the dataset's folder: '../a.wav'" in found["problem"][2]
+        assert found["path"].map(files.is_below).all()
+        assert found["path"].is_unique
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    home = Project(tmp_path)
+    path = home.dataset("x") / "metadata.parquet"
+    path.parent.mkdir(parents=True)
+    pd.DataFrame({"path": ["a.wav"]}).to_parquet(path)
+    whole = path.read_bytes()
+    pd.DataFrame({"name": ["a.wav"]}).to_parquet(path)
+    for content in (b"", whole[:-20], b"PAR1" + whole[9:], path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"metadata.parquet .*delete it and scan"):
+            home.metadata("x")

@@ -1,6 +1,11 @@
+import errno
+import io
 import os
+import re
 import stat
 import sys
+import time
+from pathlib import Path
 
 import broken
 import numpy as np
@@ -8,7 +13,7 @@ import pytest
 import soundfile
 
 from audioclust import recording
-from audioclust.recording import RecordingError
+from audioclust.recording import RecordingError, opening
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,7 @@ def test_description_is_right(examples):
     found = recording.inspect(examples["six_channels"])
     assert found["duration"] == pytest.approx(1.0)
     assert (found["sample_rate"], found["channels"]) == (rate, 6)
-    assert found["level"] == pytest.approx(10 * np.log10(np.mean(samples**2)), abs=1e-6)
+    assert found["level"] == pytest.approx(10 * np.log10(np.mean(samples.mean(axis=1) ** 2)), abs=1e-6)
     assert found["sha256"] == recording.files.sha256(examples["six_channels"])
 
 
@@ -95,7 +100,7 @@ def test_long_files_are_read_in_blocks(tmp_path, monkeypatch, examples):
     whole = recording.inspect(examples["stereo"])
     samples, _ = recording.read(examples["stereo"])
     clipped = recording.inspect(examples["clipped"])
-    monkeypatch.setattr(recording, "_BLOCK", 1000)
+    monkeypatch.setattr(opening, "BLOCK", 1000)
     assert recording.inspect(examples["stereo"]) == pytest.approx(whole)
     np.testing.assert_array_equal(recording.read(examples["stereo"])[0], samples)
     assert recording.inspect(examples["clipped"])["note"] == clipped["note"]
@@ -135,11 +140,10 @@ def test_files_that_cannot_be_opened(tmp_path, examples, monkeypatch):
         os.mkfifo(tmp_path / "pipe.wav")  # opening it would wait for ever
         assert recording.inspect(tmp_path / "pipe.wav")["problem"] == "not a file"
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(recording.Path, "open", refuse)
-    monkeypatch.setattr(recording.os, "access", lambda *_: False)
+    monkeypatch.setattr(recording.files, "open_regular", refuse)
     found = recording.inspect(examples["good"])
     assert found["problem"] == "no read permission"
     assert found["sha256"] is None
@@ -198,3 +202,109 @@ def test_real_recordings_are_quick_and_clean(shared):
     found = [recording.inspect(path) for path in paths[::20]]
     assert len(found) == 70
     assert all(entry["problem"] is None for entry in found)
+
+
+def test_opposed_phase_is_judged_and_used_as_its_louder_channel(tmp_path, rng):
+    left = broken.tone()[:, 0]
+    for name, right in (("opposed", -0.7 * left), ("nearly", -0.99 * left + 1e-4 * rng.standard_normal(len(left)))):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, np.stack([left, right], axis=1), broken.RATE, subtype="FLOAT")
+        found = recording.inspect(path)
+        assert found["problem"] is None
+        if name == "nearly":
+            assert "channel 1 is used instead of their mean" in found["note"]
+            np.testing.assert_array_equal(recording.mono(recording.read(path)[0]), left.astype(np.float32))
+            assert found["level"] == pytest.approx(10 * np.log10(np.mean(left**2)), abs=1e-3)
+        else:
+            assert found["level"] == pytest.approx(10 * np.log10(np.mean((0.15 * left) ** 2)), abs=1e-3)
+
+
+def test_one_silent_channel_is_no_cancellation(tmp_path):
+    tone = broken.tone(channels=2) * [1, 0]
+    soundfile.write(tmp_path / "one.wav", tone, broken.RATE)
+    assert recording.inspect(tmp_path / "one.wav")["note"] is None
+
+
+LENGTHS = [("AU", "PCM_16"), ("RF64", "PCM_16"), ("W64", "PCM_16"), ("CAF", "PCM_16"), ("NIST", "PCM_16"),
+           ("WAV", "PCM_16"), ("WAVEX", "PCM_24"), ("AIFF", "FLOAT"), ("FLAC", "PCM_16")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "subtype"), LENGTHS)
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.995])
+def test_a_cut_file_says_how_much_is_there(tmp_path, kind, subtype, share):
+    path = tmp_path / f"cut.{kind.lower()}"
+    soundfile.write(path, broken.tone(2.0), broken.RATE, format=kind, subtype=subtype)
+    assert recording.inspect(path)["problem"] is None
+    data = path.read_bytes()
+    path.write_bytes(data[: max(4400 if kind == "NIST" else 0, int(len(data) * share))])
+    found = recording.inspect(path)
+    text = found["problem"] or found["note"]
+    assert re.search(r"of 3[12] \d\d\d samples", text) or "cut off" in text
+    assert (found["problem"] is None) == (share > 0.99 and kind != "FLAC")
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_a_cut_ogg_is_noted(tmp_path, subtype, rng):
+    path = tmp_path / "cut.ogg"
+    soundfile.write(path, 0.1 * rng.standard_normal(20 * broken.RATE), broken.RATE, format="OGG", subtype=subtype)
+    assert recording.inspect(path)["note"] is None
+    data = path.read_bytes()
+    for length in (len(data) // 2, len(data) - 30):
+        path.write_bytes(data[:length])
+        assert "the end of the stream is missing" in recording.inspect(path)["note"]
+
+
+def test_a_read_error_is_a_problem(examples, monkeypatch):
+    original = opening._Raw.readinto
+
+    def failing(self, buffer):
+        if self.tell() >= 1 << 14:
+            self.error = OSError(5, "Input/output error")
+            return 0
+        return original(self, buffer)
+
+    buffered = io.BufferedReader
+    monkeypatch.setattr(opening.files.io, "BufferedReader", lambda raw, _: buffered(raw, 1 << 12))
+    monkeypatch.setattr(opening._Raw, "readinto", failing)
+    for name in ("good", "stereo"):
+        assert recording.inspect(examples[name])["problem"] == "cannot be read: Input/output error"
+    monkeypatch.undo()
+
+    def refuse(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(recording.files, "sha256", refuse)
+    assert recording.inspect(examples["good"])["problem"] == "cannot be read: Input/output error"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that refuses to be read")
+def test_a_raw_file_keeps_its_read_error():
+    with opening._Raw("/proc/self/mem") as raw:  # nothing is mapped at its beginning
+        assert raw.readinto(bytearray(3)) == 0
+        assert raw.error.errno == errno.EIO
+
+
+def test_samples_of_a_damaged_exponent_are_a_problem(tmp_path):
+    wave = broken.tone()
+    wave[500] = 1e38
+    soundfile.write(tmp_path / "a.wav", wave, broken.RATE, subtype="FLOAT")
+    assert recording.inspect(tmp_path / "a.wav")["problem"] == "samples of up to 1e+38, which is no sound"
+    with pytest.raises(RecordingError, match="no sound"):
+        recording.read(tmp_path / "a.wav")
+
+
+def test_a_hollow_file_is_not_read(tmp_path, examples):
+    path = tmp_path / "hollow.wav"
+    path.write_bytes(examples["endless"].read_bytes()[:8000])
+    with path.open("r+b") as handle:
+        handle.truncate(4 << 30)
+    if path.stat().st_blocks > 1 << 11:
+        pytest.skip("this file system keeps no holes")
+    start = time.perf_counter()
+    assert recording.inspect(path)["problem"] == "only zero bytes after its beginning"
+    assert time.perf_counter() - start < 1
+
+
+def test_what_is_no_sound_is_not_hashed(examples):
+    assert recording.inspect(examples["noise_bytes"])["sha256"] is None
+    assert recording.inspect(examples["silence"])["sha256"] is not None

@@ -1,13 +1,12 @@
 """From a file to one channel of samples.
 
-Samples are float32, shape ``(samples,)``, full scale at -1 and 1. Channels are averaged.
+Samples are float32, shape ``(samples,)``, full scale at -1 and 1. Channels are averaged, or the
+loudest is taken where they cancel each other out.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import numpy as np
 
 from audioclust import recording
 from audioclust.audio.filters import Samples, check_rate, resample
@@ -28,7 +27,7 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     Returns
     -------
     y : np.ndarray [shape=(samples,), float32]
-        The mean of the channels.
+        What :func:`audioclust.recording.mono` makes of the channels.
     sample_rate : int
         In Hz.
 
@@ -42,8 +41,7 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     if sample_rate is not None:
         check_rate(sample_rate)
     frames, own_rate = recording.read(path)
-    y = frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1, dtype=np.float32)
-    y = np.ascontiguousarray(y, dtype=np.float32)
+    y = recording.mono(frames)
     if sample_rate is None:
         return y, int(own_rate)
     return resample(y, own_rate, sample_rate), int(sample_rate)

@@ -1,6 +1,6 @@
 """What a transformation does to a recording, and in which order.
 
-1. channels become their mean;
+1. channels become their mean (the loudest channel where they cancel each other out);
 2. the rate is changed: to `sample_rate`, or else up to `minimum_rate` where it lies below;
 3. low-pass filter (`lowpass`, `order`);
 4. spectral denoising (`denoise`, `strength`), before the ends are cut because it learns the noise from them;
@@ -28,7 +28,7 @@ from audioclust.audio.voice import VOICE_MODES, trim_silence
 __all__ = ["SUBTYPES", "Settings", "process", "settings_key"]
 
 SUBTYPES = ("PCM_16", "FLOAT")
-STEPS = 1
+STEPS = 2
 """Counted up when the same settings come to mean other samples, so that older results are not taken for new ones."""
 
 

@@ -38,7 +38,7 @@ _INSPECTED = {"duration": "float64", "sample_rate": "Int64", "channels": "Int64"
               "problem": "str", "note": "str"}  # fmt: skip
 _BYTES = ("utf-8", "surrogateescape")
 _STAMPS = "audioclust_scan"
-_EDITION = 1  # of what inspection finds: rows of another edition are read again
+_EDITION = 2  # of what inspection finds: rows of another edition are read again
 
 
 def scan(
