@@ -1,10 +1,15 @@
 # make demo: set up, group the embedded recordings, print where tables, figures and pages are
 # make test: set up, check style and types, run the tests
+# make lab:  the notebooks in JupyterLab;  make docs: the documentation as web pages in docs/_build/html
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTHON ?= python3
+# modules are compiled when first imported
+PIP := $(PY) -m pip install --quiet --no-compile
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header
 # a GPU build of torch costs gigabytes that a laptop does not need; pip takes what the index offers
 TORCH ?= torch==2.13.0
 
@@ -18,13 +23,21 @@ librosa.feature.chroma_stft(y=noise, sr=22050), librosa.yin(noise, fmin=65, fmax
 endef
 export WARM
 
-.PHONY: demo test lab lint clean
+define LOCK_HEAD
+# Made by "make lock": the libraries of requirements.txt and of the extra "dev", for Python 3.11 and newer on Linux, macOS
+# and Windows, with the checksums of their files. Not here: torch, whose builds (CPU, GPU) differ by machine. So:
+#   pip install torch==2.13.0
+#   pip install --no-deps --require-hashes -r requirements.lock
+endef
+export LOCK_HEAD
+
+.PHONY: demo test lab lint lock docs clean
 
 demo: $(READY)
 	$(VENV)/bin/audioclust demo
 
 test: $(READY) lint
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile tests audioclust
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -34,14 +47,28 @@ lint: $(READY)
 lab: $(READY)
 	$(VENV)/bin/jupyter lab notebooks
 
-$(READY): requirements.txt pyproject.toml
+# torch first, as the index offers it; then every other library in the version that the lock names, without resolving
+$(READY): requirements.txt requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "audioclust needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet "$(TORCH)"
-	$(PY) -m pip install --quiet --editable '.[dev]'
-	$(PY) -m pip install --quiet --no-deps resemblyzer==0.1.4  # its weights; its own dependencies need a compiler
+	$(PIP) "$(TORCH)"
+	$(PIP) --no-deps --require-hashes --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	$(PY) -W ignore -c "$$WARM"
 	touch $@
+
+# the versions of today; resemblyzer is there for its weights alone: its own dependencies need a compiler
+lock:
+	$(PIP) uv
+	echo 'torch ; python_version < "3"' > $(VENV)/without-torch.txt
+	(echo "$$LOCK_HEAD"; \
+	$(LOCK) --extra dev --override $(VENV)/without-torch.txt pyproject.toml; \
+	echo resemblyzer==0.1.4 | $(LOCK) --no-deps -) > $(VENV)/lock.txt
+	mv $(VENV)/lock.txt requirements.lock
+
+docs: $(READY)
+	$(PIP) --editable '.[docs]'
+	$(PY) docs/build.py
 
 clean:
 	rm -rf $(VENV)
