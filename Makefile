@@ -37,7 +37,7 @@ demo: $(READY)
 	$(VENV)/bin/audioclust demo
 
 test: $(READY) lint
-	$(PY) -m pytest -n 2 --dist loadfile tests audioclust
+	$(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

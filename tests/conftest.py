@@ -1,12 +1,6 @@
-"""What every test may use: the optional folder of real recordings, a seeded generator, one thread per process."""
+"""What every test may use: the optional folder of real recordings, a seeded generator."""
 
 import os
-
-for _library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
-os.environ.setdefault("MPLBACKEND", "agg")
-os.environ["AUDIOCLUST_QUIET"] = "1"
-
 from pathlib import Path
 
 import numpy as np

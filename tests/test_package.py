@@ -1,22 +1,28 @@
 """What a user installs: the wheel holds all it needs, and works from an empty folder, without the checkout."""
 
+import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
 import venv
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import audioclust
 from audioclust.installation import shipped, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -95,3 +101,52 @@ def test_versions_name_the_code_that_runs(capsys):
     audioclust.show_versions()
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert {"python", "platform", "processors", "numpy", "torch", "typer"} <= set(lines)
+
+
+def lines_of(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def requirements() -> dict[str, Requirement]:
+    return {canonicalize_name(each.name): each for each in map(Requirement, lines_of("requirements.txt"))}
+
+
+def imported_distributions() -> set[str]:
+    """Names, as on the package index, of everything that the package imports somewhere and that is installed here."""
+    modules = set()
+    for path in (ROOT / "audioclust").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.split(".")[0])
+    known = packages_distributions()
+    modules -= {"audioclust", *sys.stdlib_module_names}
+    return {canonicalize_name(name) for module in modules for name in known.get(module, ())}
+
+
+def test_requirements_are_what_the_package_imports():
+    started = {"jupyterlab", "ipykernel", "scikit-fuzzy"}  # as programs of their own
+    brought = {"ipython", "jupyter-client", "jupyter-core", "traitlets", "nbformat"}  # parts of these two
+    assert set(requirements()) - imported_distributions() <= started
+    extras = {Requirement(line).name for lines in EXTRAS.values() for line in lines}
+    assert imported_distributions() - set(requirements()) <= brought | extras
+
+
+def test_the_lock_file_covers_the_requirements():
+    locked = [Requirement(line.removesuffix("\\")) for line in lines_of("requirements.lock") if "==" in line]
+    for system in ("linux", "darwin", "win32"):
+        for python in ("3.11", "3.12", "3.13"):
+            here = {"sys_platform": system, "python_version": python, "python_full_version": f"{python}.1"}
+            chosen = {
+                canonicalize_name(each.name): each for each in locked if not each.marker or each.marker.evaluate(here)
+            }
+            dev = {each.name: each for each in map(Requirement, PYPROJECT["project"]["optional-dependencies"]["dev"])}
+            for name, asked in (requirements() | dev).items():
+                if name != "torch":  # its build depends on the machine: the file's head says so
+                    (pin,) = chosen[canonicalize_name(name)].specifier
+                    assert asked.specifier.contains(pin.version), f"{name} {pin.version} does not fit {asked}"
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert len(re.findall(r"==[^\\]*\\\n    --hash=sha256:", text)) == len(locked)
