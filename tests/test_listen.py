@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from audioclust import report
+from audioclust.evaluation.internal import silhouettes
 from audioclust.report.pages import clips
 
 RATE = 8000
@@ -98,6 +99,27 @@ def test_medoid_border_and_outlier_are_what_they_say(tmp_path):
     assert kinds["border"] == 4
     recordings = contents(page)["recordings"]
     assert recordings[4]["silhouette"] < recordings[0]["silhouette"]
+    assert "map by PCA · euclidean silhouettes" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_silhouettes_of_its_metric_and_obeys_the_projection(tmp_path, rng):
+    X = np.concatenate([rng.normal(0, 0.3, (10, 4)) + np.eye(4)[place] * 2 for place in (0, 1)])
+    labels = np.repeat([0, 1], 10)
+    labels[3] = 1
+    index = pd.DataFrame({"path": [f"{i}.wav" for i in range(20)], "duration": 1.0})
+    shown = {}
+    for metric in ("euclidean", "cosine"):
+        page = report.listen(index, labels, tmp_path, tmp_path / "l.html", X=X, metric=metric, projection="pca")
+        shown[metric] = [r["silhouette"] for r in contents(page)["recordings"]]
+        assert shown[metric] == pytest.approx(silhouettes(X, labels, metric=metric), abs=0.006)
+        kinds = {item["row"]: item["kind"] for cluster in contents(page)["clusters"] for item in cluster["sheet"]}
+        assert kinds[3] in ("border", "outlier"), "the one that is in the wrong cluster is shown"
+        assert f"map by PCA · {metric} silhouettes" in page.read_text(encoding="utf-8")
+        pca = contents(page)["recordings"]
+    assert shown["euclidean"] != shown["cosine"]
+    page = report.listen(index, labels, tmp_path, tmp_path / "t.html", X=X, projection="tsne")
+    assert "map by t-SNE" in page.read_text(encoding="utf-8")
+    assert [r["at"] for r in contents(page)["recordings"]] != [r["at"] for r in pca]
 
 
 def test_a_review_chooses_the_recordings(recordings, tmp_path):
@@ -179,7 +201,8 @@ def test_little_and_malformed_input(recordings, tmp_path):
         ({"X": X[:3]}, "X: 3 values for 12"),
         ({"per_cluster": 0}, "per_cluster=0"),
         ({"embed_megabytes": -1}, "embed_megabytes=-1"),
-        ({"X": X, "projection": "lda"}, "lda"),
+        ({"projection": "lda"}, "projection='lda'"),
+        ({"metric": "cityblock"}, "metric='cityblock'"),
         ({"review": pd.DataFrame({"path": []})}, "kind"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -1,6 +1,6 @@
 """Self-contained HTML pages from the templates beside this module.
 
-A page loads nothing from anywhere: style and script stand in it, and its Content-Security-Policy forbids the network
+A page loads nothing from anywhere: the style and the script beside its template are put into it, and its Content-Security-Policy forbids the network
 and every script but the template's own, which it names by hash. Text that comes from data is escaped by whoever puts
 it in; should some slip through, the policy keeps it from running.
 """
@@ -11,7 +11,6 @@ import base64
 import hashlib
 import html
 import json
-import re
 from importlib import resources
 from string import Template
 from typing import Any
@@ -25,7 +24,7 @@ class _Page(Template):
 
 
 def fill(template: str, *, title: str, **parts: str) -> str:
-    """Return the page ``templates/TEMPLATE.html`` with its places filled.
+    """Return the page ``templates/TEMPLATE.html`` with its places filled, its style and its script in it.
 
     Parameters
     ----------
@@ -36,15 +35,15 @@ def fill(template: str, *, title: str, **parts: str) -> str:
     **parts : str
         HTML for the other places.
     """
-    text = (
-        resources.files("audioclust.report.pages").joinpath("templates", f"{template}.html").read_text(encoding="utf-8")
+    folder = resources.files("audioclust.report.pages").joinpath("templates")
+    text, style, script = (
+        folder.joinpath(f"{template}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css", "js")
     )
-    scripts = " ".join(_hash(script) for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL))
     policy = (
-        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {_hash(script)}; style-src 'unsafe-inline'; img-src data:; "
         "media-src data: blob: file: 'self'; base-uri 'none'; form-action 'none'"
     )
-    return _Page(text).substitute(title=html.escape(title), policy=policy, **parts)
+    return _Page(text).substitute(title=html.escape(title), policy=policy, style=style, script=script, **parts)
 
 
 def data_block(name: str, value: Any) -> str:

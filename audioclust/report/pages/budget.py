@@ -1,0 +1,115 @@
+"""What of the recordings is embedded in a page: as much sound as its size allows, first of the recordings it shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from audioclust import parallel, recording
+from audioclust.report.pages import clips
+
+__all__ = ["Embedded", "durations", "embed", "plan"]
+
+_SHORTEST = 1.0  # s, below which an excerpt says nothing
+_PICTURE = 4000.0  # bytes, on the safe side
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What stands in a page.
+
+    Attributes
+    ----------
+    seconds : list of float or None
+        By recording: how much of it is embedded at most; infinity is all of it, None nothing.
+    clips : dict of int to Clip
+        By row, of those that were read.
+    sounds : dict of int to str
+        By row, the sound of those that are embedded.
+    """
+
+    seconds: list[float | None]
+    clips: dict[int, clips.Clip]
+    sounds: dict[int, str]
+
+
+def embed(
+    root: Path, paths: Sequence[str], seconds: np.ndarray, shown: Sequence[int], limit: float, jobs: parallel.Jobs
+) -> Embedded:
+    """Read what a page needs of the recordings.
+
+    Parameters
+    ----------
+    root : Path
+    paths : sequence of str
+        Relative to `root`.
+    seconds : np.ndarray [shape=(n,)]
+        Durations; NaN where unknown.
+    shown : sequence of int
+        Rows that have a picture, and sound before all others.
+    limit : float
+        Bytes that sound and pictures may take.
+    jobs : int or str
+        As in `parallel`.
+    """
+    wanted = plan(seconds, shown, limit)
+    in_sheet = set(shown)
+    needed = [row for row in range(len(paths)) if wanted[row] is not None or row in in_sheet]
+    work = [(root / paths[row], wanted[row], row in in_sheet) for row in needed]
+    made = dict(zip(needed, parallel.map(clips.prepare, work, jobs=jobs, description="clips"), strict=True))
+    return Embedded(wanted, made, _within(made, shown, limit))
+
+
+def durations(index: pd.DataFrame, root: Path) -> np.ndarray:
+    """Return the recordings' durations in seconds [shape=(n,)], from the metadata or from the files; NaN if unknown."""
+    known = index["duration"] if "duration" in index else [_duration(root / str(path)) for path in index["path"]]
+    return pd.to_numeric(pd.Series(known, dtype=object), errors="coerce").to_numpy(dtype=float)
+
+
+def _duration(path: Path) -> float | None:
+    return recording.inspect(path).get("duration")
+
+
+def plan(seconds: np.ndarray, shown: Sequence[int], limit: float) -> list[float | None]:
+    """Say how many seconds of each recording are embedded: infinity for all of it, None for nothing."""
+    seconds = np.nan_to_num(seconds, nan=5.0)
+    left = limit - _PICTURE * len(shown)
+    if float(clips.embedded_bytes(seconds).sum()) <= left:
+        return [math.inf] * len(seconds)
+    for rows in (range(len(seconds)), sorted(set(shown))):
+        chosen = seconds[list(rows)]
+        if len(chosen) == 0:
+            continue
+        longest = _longest(chosen, left)
+        if longest >= min(_SHORTEST, float(chosen.max(initial=0))):
+            return [longest if row in set(rows) else None for row in range(len(seconds))]
+    return [None] * len(seconds)
+
+
+def _longest(seconds: np.ndarray, limit: float) -> float:
+    """Return the longest excerpt that fits `limit` when every recording is cut to it."""
+    low, high = 0.0, float(seconds.max(initial=0))
+    if clips.embedded_bytes(seconds).sum() <= limit:
+        return math.inf
+    for _ in range(40):
+        middle = (low + high) / 2
+        fits = clips.embedded_bytes(np.minimum(seconds, middle)).sum() <= limit
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def _within(made: dict[int, clips.Clip], shown: Sequence[int], limit: float) -> dict[int, str]:
+    """Keep sounds, those of the sheets first, until the limit is reached: estimates may be wrong, the limit not."""
+    used = sum(len(clip.thumbnail or "") for clip in made.values())
+    kept: dict[int, str] = {}
+    for row in [*dict.fromkeys(shown), *made]:
+        sound = made[row].sound
+        if sound is not None and row not in kept and used + len(sound) <= limit:
+            kept[row] = sound
+            used += len(sound)
+    return kept
