@@ -1,8 +1,8 @@
 """Self-contained HTML pages from the templates beside this module.
 
-A page loads nothing from anywhere: the style and the script beside its template are put into it, and its Content-Security-Policy forbids the network
-and every script but the template's own, which it names by hash. Text that comes from data is escaped by whoever puts
-it in; should some slip through, the policy keeps it from running.
+A page loads nothing from anywhere: the style and the script beside its template are put into it, and its
+Content-Security-Policy forbids the network and every script but that one, which it names by hash. Text that comes from
+data is escaped by whoever puts it in; should some slip through, the policy keeps it from running.
 """
 
 from __future__ import annotations
