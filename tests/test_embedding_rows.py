@@ -58,3 +58,19 @@ def test_a_damaged_file_counts_as_absent(tmp_path, caplog):
     assert "rows.parquet is damaged" in caplog.text
     assert store.merge(folder)["value"].to_dict() == {"b": 2}
     assert store.read(folder)["value"].to_dict() == {"b": 2}
+
+
+def test_one_flipped_bit_costs_the_rows_beside_it(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(store, "_GROUP", 8)
+    folder = store.opened(tmp_path, {})
+    names = [f"{i:064}" for i in range(64)]
+    store.add(folder, pd.DataFrame({"sha256": names, "vectors": [[float(i)] * 99 for i in range(64)]}))
+    store.merge(folder)
+    table = folder / "rows.parquet"
+    whole = bytearray(table.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    table.write_bytes(whole)
+    rows = store.read(folder)
+    assert len(rows) == 56
+    assert all((vectors == float(key)).all() for key, vectors in rows["vectors"].items())
+    assert "8 rows are damaged" in caplog.text

@@ -372,6 +372,75 @@ def test_a_damaged_store_is_computed_again(root, tmp_path, caplog, name, damage)
     assert "damaged" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["vectors.parquet", "images.npy"])
+def test_one_flipped_bit_is_noticed_and_only_its_rows_computed_again(
+    root, tmp_path, caplog, name, analysed, monkeypatch
+):
+    monkeypatch.setattr("audioclust.features.store._GROUP", 4)
+    names = ["mfcc", "mfcc_no0"]
+    found = extract(root, tmp_path / "store", features=names)
+    expected = {name: (found.vectors(name, scale=None)[0], np.array(found.images(name)[0])) for name in names}
+    path = found.entries["mfcc"].folder / name
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) - 50 * 4608 // 10 if name == "images.npy" else len(whole) // 3] ^= 16
+    path.write_bytes(whole)
+    analysed.clear()
+    again = extract(root, tmp_path / "store", features=names)
+    assert f"{1 if name == 'images.npy' else 4} of 9 rows are damaged" in caplog.text
+    assert analysed[1::2] == [("mfcc",)] * (1 if name == "images.npy" else 4)
+    for name in names:
+        np.testing.assert_array_equal(again.vectors(name, scale=None)[0], expected[name][0])
+        np.testing.assert_array_equal(again.images(name)[0], expected[name][1])
+    analysed.clear()
+    extract(root, tmp_path / "store", features=names)
+    assert analysed == []
+
+
+def test_tables_without_checksums_are_still_read(root, tmp_path, rng, analysed):
+    import pyarrow.parquet as pq
+
+    found = extract(root, tmp_path / "store", features=["mel"])
+    path = found.entries["mel"].folder / "vectors.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["image_crc32"]), path)
+    analysed.clear()
+    write(root / "b" / "new.wav", rng)
+    found = extract(root, tmp_path / "store", features=["mel"])
+    assert analysed[::2] == ["new.wav"]
+    assert "image_crc32" in pq.read_schema(path).names
+    np.testing.assert_array_equal(
+        found.vectors("mel", scale=None)[0],
+        extract(root, tmp_path / "new", features=["mel"]).vectors("mel", scale=None)[0],
+    )
+
+
+@pytest.mark.parametrize(
+    "missing", [["mfcc_no0"], ["mfcc"], ["chroma", "mfcc_no0"], ["mel", "chroma"], ["spectrogram"]]
+)
+def test_what_is_computed_alone_is_the_same_number(root, tmp_path, missing):
+    """A killed run may leave one feature of a recording and not the other."""
+    whole = extract(root, tmp_path / "store")
+    alone = extract(root, tmp_path / "alone", features=missing)
+    for name in missing:
+        for pooling in ("mean_std_delta", "profile", "image"):
+            one, other = (found.vectors(name, pooling, scale=None)[0] for found in (whole, alone))
+            np.testing.assert_array_equal(one, other, err_msg=f"{name} {pooling}")
+
+
+def test_what_is_not_finite_never_enters_the_store(root, tmp_path, rng):
+    y = 0.1 * rng.standard_normal(8000).astype(np.float32)
+    for name, value in {"huge": 1e38, "large": 1e25}.items():
+        y[4000] = value
+        soundfile.write(root / "a" / f"{name}.wav", y, 16000, subtype="FLOAT")
+    found = extract(root, tmp_path / "store")
+    problems = found.problems.set_index("path")["problem"]
+    assert sorted(problems.index) == ["a/huge.wav", "a/large.wav"]
+    assert problems.str.contains("large").all()
+    assert len(found) == 9
+    for name in FEATURES:
+        assert np.isfinite(found.entries[name].column("mean")).all()
+        assert len(found.entries[name].stored()) == 9
+
+
 def test_a_damaged_shard_is_computed_again(root, tmp_path, monkeypatch, caplog):
     with monkeypatch.context() as patched:
         patched.setattr("audioclust.features.store.Entry.assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

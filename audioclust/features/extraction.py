@@ -106,6 +106,7 @@ def extract(
     try:
         for entry in entries.values():
             entry.create()
+            entry.mend()
         for found in parallel.map(
             _work, _tasks(paths, seconds, entries, jobs, arrays), jobs=jobs, description="features", chunk=1
         ):

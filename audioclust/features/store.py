@@ -4,14 +4,15 @@
     Those parameters, so that :func:`why_stale` can say what an older entry was made with.
 ``vectors.parquet``
     One row per recording, by the SHA-256 of its file: ``sha256``, ``frames``, ``peak`` (highest level in dB, NaN for
-    chroma and cepstra), the four statistics of `audioclust.features.vectors` per band, and ``profile``.
+    chroma and cepstra), the four statistics of `audioclust.features.vectors` per band, ``profile``, and the checksum of
+    its image. Each page of the table has a checksum too.
 ``images.npy``
     [shape=(n, 48, 96)], row i for row i of the table: gray uint8; float16 in the feature's units where the gray scale
     depends on the whole dataset.
 ``arrays/SHA256.npy``
     The features themselves [shape=(bands, frames), float32], where asked for.
 ``shards/*/rows.npz``
-    Rows that are computed but not yet in the table: what a killed run leaves is taken up by the next.
+    Rows that are computed but not yet in the table, with checksums: what a killed run leaves is taken up by the next.
 
 Rows are only ever added, and ``images.npy`` is replaced before ``vectors.parquet``: whoever reads the table first
 finds the image of each of its rows at the same place, whatever another process writes meanwhile, and wherever it was
@@ -25,6 +26,7 @@ import os
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 _COPIED = 4096  # images copied at once
 _GROUP = 4096  # rows of the table that are written together
+_CHECKSUM = "image_crc32"
 _ABANDONED = 3600.0  # seconds after which a half-written file is nobody's any more
 
 
@@ -97,6 +100,31 @@ class Entry:
         """Make the folder and its ``params.json``."""
         if not (self.folder / "params.json").exists():
             files.write_json(self.folder / "params.json", parameters(self.feature, self.settings))
+
+    def mend(self) -> None:
+        """Check the table and the images against their checksums; damaged rows leave, to be computed again."""
+        import pyarrow.parquet as pq
+
+        table = self.folder / "vectors.parquet"
+        good: list[Rows] = []
+        rows = 0
+        try:
+            images = self.images()
+            with pq.ParquetFile(table, page_checksum_verification=True) as held:
+                rows = held.metadata.num_rows
+                for group in range(held.num_row_groups):
+                    count = held.metadata.row_group(group).num_rows
+                    own, images = images[:count], images[count:]
+                    good += _undamaged(held, group, own)
+        except (OSError, ValueError, EOFError):  # nothing there, or nothing that can be read: `stored` says so
+            return
+        lost = rows - sum(len(part.sha256) for part in good)
+        if lost:
+            log.warning("%s: %d of %d rows are damaged; they are computed again", self.folder, lost, rows)
+            with files.locked(self.folder / ".lock"):
+                for part in good:
+                    self.add(part)
+                table.unlink(missing_ok=True)
 
     def array(self, sha256: str) -> Path:
         """Return where the whole feature of a recording stands, if it was asked for."""
@@ -192,13 +220,23 @@ class Entry:
         with (
             files.atomic(table) as partial,
             pq.ParquetWriter(
-                partial, rows.schema, compression="none", use_dictionary=False, write_statistics=False
+                partial,
+                rows.schema,
+                compression="none",
+                use_dictionary=False,
+                write_statistics=False,
+                write_page_checksum=True,
             ) as writer,
         ):
             if known:
-                old = pq.ParquetFile(table)
-                for group in range(old.num_row_groups):
-                    writer.write_table(old.read_row_group(group))
+                images = self.images()
+                with pq.ParquetFile(table) as old:
+                    for group in range(old.num_row_groups):
+                        part = old.read_row_group(group)
+                        own, images = images[: len(part)], images[len(part) :]
+                        if _CHECKSUM not in part.column_names:  # of a version that wrote none
+                            part = part.append_column(_CHECKSUM, _checksums(own))
+                        writer.write_table(part)
             writer.write_table(rows, row_group_size=_GROUP)
 
 
@@ -258,6 +296,34 @@ def _read(path: Path) -> Rows | None:
         return None
 
 
+def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
+    """Return the rows of one group of the table that agree with their checksums, if any."""
+    try:
+        part = held.read_row_group(group)
+    except OSError:
+        return []
+    columns = {name: part[name].combine_chunks() for name in part.column_names}
+    statistics = [columns[name].flatten().to_numpy().reshape(len(part), -1) for name in STATISTICS]
+    rows = Rows(
+        sha256=np.array(columns["sha256"].to_pylist()),
+        frames=columns["frames"].to_numpy(),
+        peak=columns["peak"].to_numpy(),
+        statistics=np.stack(statistics, axis=1),
+        profile=columns["profile"].flatten().to_numpy(),
+        images=images,
+    )
+    if _CHECKSUM not in columns:
+        return [rows]
+    intact = np.flatnonzero(_checksums(images).to_numpy() == columns[_CHECKSUM].to_numpy())
+    return [rows.take(intact.tolist())] if len(intact) else []
+
+
+def _checksums(images: npt.NDArray[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.array([zlib.crc32(np.ascontiguousarray(image)) for image in images], pa.uint32())
+
+
 def _table(rows: Rows) -> Any:
     """Return rows, but for the images, as an Arrow table."""
     import pyarrow as pa
@@ -273,6 +339,7 @@ def _table(rows: Rows) -> Any:
         columns[name] = pa.FixedSizeListArray.from_arrays(flat, bands)
     offsets = np.concatenate(([0], np.cumsum(rows.frames))).astype(np.int32)
     columns["profile"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.profile, pa.float32()))
+    columns[_CHECKSUM] = _checksums(rows.images)
     return pa.table(columns)
 
 
