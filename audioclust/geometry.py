@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from audioclust.validation import DegenerateClusteringWarning, check_choice
 
-__all__ = ["canonical_order", "group_directions", "group_sums", "leave_one_out_cosines", "unit_rows", "unit_scale"]
+__all__ = [
+    "canonical_order",
+    "distinct_rows",
+    "group_directions",
+    "group_sums",
+    "leave_one_out_cosines",
+    "unit_rows",
+    "unit_scale",
+]
 
 SMALLEST = 1e-12  # a sum of unit vectors that is shorter has no direction
 
@@ -78,6 +86,31 @@ def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
     order = np.argsort(X[:, 0], kind="stable")
     first = X[order, 0]
     return np.lexsort(X.T[::-1]) if np.any(first[1:] == first[:-1]) else order
+
+
+def distinct_rows(X: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find equal rows, which stand side by side in canonical order.
+
+    Parameters
+    ----------
+    X : array [shape=(n, d)]
+        In canonical order.
+
+    Returns
+    -------
+    first : array of int [shape=(m,)]
+        The first row of each run of equal rows: ``X[first]`` are the distinct rows.
+    run : array of int [shape=(n,)]
+        The run of each row: ``X[first][run]`` is `X`.
+
+    Examples
+    --------
+    >>> first, run = distinct_rows(np.array([[1.0, 0.0], [1.0, 0.0], [2.0, 5.0]]))
+    >>> first.tolist(), run.tolist()
+    ([0, 2], [0, 0, 1])
+    """
+    new = np.append(True, np.any(X[1:] != X[:-1], axis=1))
+    return np.flatnonzero(new), np.cumsum(new) - 1
 
 
 def group_sums(X: NDArray[np.floating], place: NDArray[np.intp], k: int) -> NDArray[np.float64]:
