@@ -48,7 +48,7 @@ lab: $(READY)
 	$(VENV)/bin/jupyter lab notebooks
 
 # torch first, as the index offers it; then every other library in the version that the lock names, without resolving
-$(READY): requirements.txt requirements.lock pyproject.toml
+$(READY): requirements.txt requirements.lock pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "audioclust needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "$(TORCH)"
