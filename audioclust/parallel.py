@@ -2,28 +2,40 @@
 
 `jobs` means the same everywhere: a number of worker processes (1 works in this process, -1 takes every core, -2 all
 but one), or the address of a Dask scheduler (``"tcp://host:8786"``), which sends the work to that cluster.
-Workers run numerical libraries on one thread each, so workers x threads never exceeds the cores.
+Workers run numerical libraries on one thread each, so workers x threads never exceeds the cores. They end when the
+process that started them is gone, however it went.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
+import threading
+import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from threadpoolctl import threadpool_limits
 
 with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
-__all__ = ["Jobs", "cores", "map", "progress", "quiet", "worker_count"]
+__all__ = ["Jobs", "Workers", "cores", "end_with", "map", "progress", "quiet", "worker_count"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Jobs = int | str
+
+PROGRESS_FILE = "AUDIOCLUST_PROGRESS"  # names the file that a quiet process writes its progress to
 
 
 def cores() -> int:
@@ -32,17 +44,26 @@ def cores() -> int:
 
 
 def worker_count(jobs: Jobs) -> int:
-    """Return the number of local worker processes that `jobs` asks for; 0 for a Dask address.
+    """Return the number of workers that `jobs` asks for; for a Dask address, the threads of the whole cluster.
 
     Raises
     ------
     ValueError
-        When `jobs` is 0, or a text that is no scheduler address.
+        When `jobs` is 0, no whole number, or a text that is no scheduler address.
+
+    Examples
+    --------
+    >>> worker_count(3)
+    3
+    >>> worker_count(0)
+    Traceback (most recent call last):
+    ValueError: jobs=0: give at least 1, or -1 for every core
     """
     if isinstance(jobs, str):
-        if "://" not in jobs:
-            raise ValueError(f"jobs={jobs!r}: give a number of processes or a Dask address such as 'tcp://host:8786'")
-        return 0
+        with Workers(jobs) as workers:
+            return workers.count
+    if isinstance(jobs, bool) or not isinstance(jobs, int):
+        raise ValueError(f"jobs={jobs!r}: give a number of processes or a Dask address such as 'tcp://host:8786'")
     if jobs == 0:
         raise ValueError("jobs=0: give at least 1, or -1 for every core")
     return jobs if jobs > 0 else max(1, cores() + 1 + jobs)
@@ -57,10 +78,28 @@ def quiet() -> bool:
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """Iterate over `items` with a progress bar in a terminal or notebook, silently elsewhere."""
+    """Iterate over `items` with a progress bar in a terminal or notebook, silently elsewhere.
+
+    A notebook that runs headless writes how far it is, once a second, to the file that the environment variable
+    ``AUDIOCLUST_PROGRESS`` names: whoever started it shows that.
+
+    Examples
+    --------
+    >>> list(progress("abc", "letters"))
+    ['a', 'b', 'c']
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    yield from tqdm(items, desc=description, total=total, disable=quiet(), leave=False)
+    told = os.environ.get(PROGRESS_FILE)
+    if told is None:
+        yield from tqdm(items, desc=description, total=total, disable=quiet(), leave=False)
+        return
+    last = 0.0
+    for done, item in enumerate(items):
+        if time.monotonic() - last > 1:
+            last = time.monotonic()
+            Path(told).write_text(f"{description} {done}" + (f"/{total}" if total else ""), encoding="utf-8")
+        yield item
 
 
 def map(
@@ -90,24 +129,184 @@ def map(
     ------
     Result
         One per item.
+
+    Examples
+    --------
+    >>> list(map(abs, [-1, 2, -3]))
+    [1, 2, 3]
     """
     work = list(items)
-    workers = worker_count(jobs)
-    if workers == 1 or len(work) <= 1:
+    if isinstance(jobs, int) and (worker_count(jobs) == 1 or len(work) <= 1):
         yield from progress((function(item) for item in work), description, len(work))
         return
-    with _backend(jobs):
-        calls = (joblib.delayed(function)(item) for item in work)
-        results = joblib.Parallel(return_as="generator", batch_size=chunk)(calls)
-        yield from progress(results, description, len(work))
+    with Workers(jobs) as workers:
+        yield from progress(workers.map(function, work, chunk=chunk), description, len(work))
 
 
-def _backend(jobs: Jobs) -> joblib.parallel_config:
-    if isinstance(jobs, int):
-        return joblib.parallel_config("loky", n_jobs=worker_count(jobs), inner_max_num_threads=1)
+class Workers:
+    """The worker processes of one command; a context manager.
+
+    Parameters
+    ----------
+    jobs : int or str
+        See the module's opening. A Dask cluster is connected to once, when the block is entered, and let go at its end.
+
+    Attributes
+    ----------
+    count : int
+        How many calls run at once.
+
+    Raises
+    ------
+    ValueError
+        When `jobs` cannot be used.
+    ImportError
+        For an address without Dask installed.
+    OSError
+        When nothing answers at the address.
+
+    Examples
+    --------
+    >>> with Workers(2) as workers:
+    ...     list(workers.map(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+
+    def __init__(self, jobs: Jobs = 1) -> None:
+        self._client: Any = None
+        self.jobs = jobs
+        self.count = 0 if isinstance(jobs, str) else worker_count(jobs)
+
+    def __enter__(self) -> Workers:
+        if isinstance(self.jobs, str):
+            self._client = _connected(self.jobs)
+            self.count = max(1, sum(self._client.nthreads().values()))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def executor(self) -> Executor:
+        """Return a pool for calls that wait on a process of their own: threads here, workers on a cluster."""
+        return ThreadPoolExecutor(self.count) if self._client is None else self._client.get_executor(pure=False)
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, chunk: int | str = "auto") -> Iterator:
+        """Yield `function` of every item, in the items' order.
+
+        Where the system ends a worker (mostly because memory is short), what is left is done again, the next alone.
+
+        Raises
+        ------
+        RuntimeError
+            Naming the item at which a worker ended that worked alone.
+        """
+        if self._client is not None:
+            yield from self._on_cluster(function, items, chunk)
+            return
+        done, alone = 0, 0  # how many are done, how many of the next are done one at a time
+        while done < len(items):
+            part = items[done : done + 1] if alone else items[done:]
+            try:
+                for result in self._on_this_machine(function, part, chunk):
+                    yield result
+                    done += 1
+                alone = max(0, alone - 1)
+            except TerminatedWorkerError:
+                if alone:
+                    message = f"the system ended a worker process (is memory short?) at {items[done]!r:.200}"
+                    raise RuntimeError(message) from None
+                chunk, alone = 1, 2 * self.count  # what was under way may hold the item that is too much
+
+    def _on_this_machine(self, function: Callable, items: Sequence[Any], chunk: int | str) -> Iterator:
+        with joblib.parallel_config("loky", n_jobs=max(2, self.count), inner_max_num_threads=1):
+            started = {"initializer": _start, "initargs": (os.getpid(), _plugins())}
+            pool = joblib.Parallel(return_as="generator", batch_size=chunk, **started)
+        yield from pool(joblib.delayed(function)(item) for item in items)
+
+    def _on_cluster(self, function: Callable, items: Sequence[Any], chunk: int | str) -> Iterator:
+        import cloudpickle
+
+        size = chunk if isinstance(chunk, int) else max(1, len(items) // (4 * self.count))
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
+        sent = {"function": cloudpickle.dumps(function), "plugins": _plugins()}
+        futures = self._client.map(_on_one_thread, parts, **sent, pure=False)
+        for i, future in enumerate(futures):
+            yield from future.result()
+            futures[i] = None  # the cluster need not keep it
+
+
+def end_with(parent: int, *, at_once: bool = False) -> None:
+    """End this process as soon as the process `parent`, which started it, is gone.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id.
+    at_once : bool
+        Whether Linux may end this process itself, which works while it computes, too. The *thread* that started it
+        must then stay as long as it does.
+    """
+    if at_once and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+    def watch() -> None:
+        while _is_parent(parent):
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def _is_parent(parent: int) -> bool:
+    if os.name == "posix":
+        return os.getppid() == parent
+    import psutil
+
+    return psutil.pid_exists(parent)
+
+
+def _start(parent: int, plugins: list[str]) -> None:
+    """Begin a worker: what plugins register is known there before the first call arrives."""
+    end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    os.environ.pop(PROGRESS_FILE, None)
+    _load(plugins)
+
+
+def _on_one_thread(items: Sequence[Any], function: bytes, plugins: list[str]) -> list[Any]:
+    """Call a pickled function, on a cluster's worker, which may hold other threads and other limits."""
+    import cloudpickle
+
+    _load(plugins)
+    called = cloudpickle.loads(function)
+    with threadpool_limits(1):
+        for library in ("torch", "numba"):
+            if library in sys.modules:
+                sys.modules[library].set_num_threads(1)
+        return [called(item) for item in items]
+
+
+def _plugins() -> list[str]:
+    known = sys.modules.get("audioclust.plugins")
+    return known.loaded() if known else []
+
+
+def _load(names: list[str]) -> None:
+    if names:
+        from audioclust import plugins
+
+        plugins.load(names)
+
+
+def _connected(address: str) -> Any:
+    if "://" not in address:
+        raise ValueError(f"jobs={address!r}: give a number of processes or a Dask address such as 'tcp://host:8786'")
     try:
         from distributed import Client
     except ImportError:
-        raise ImportError(f"jobs={jobs!r} needs Dask: pip install 'audioclust[cluster]'") from None
-    Client(jobs, set_as_default=True)
-    return joblib.parallel_config("dask")
+        raise ImportError(f"jobs={address!r} needs Dask: pip install 'audioclust[cluster]'") from None
+    try:
+        return Client(address, set_as_default=False, timeout=10)
+    except OSError as error:
+        raise OSError(f"jobs={address!r}: no Dask scheduler answers there ({error})") from error

@@ -9,7 +9,7 @@ from audioclust.datasets.catalogue import rule_for
 from audioclust.datasets.catalogue import table as catalogue
 from audioclust.datasets.download import DownloadError, fetch
 from audioclust.datasets.joining import join_takes
-from audioclust.datasets.metadata import label_columns, save, scan, summary
+from audioclust.datasets.metadata import is_unchanged, label_columns, save, scan, summary
 
 if TYPE_CHECKING:
     from audioclust.datasets import synthetic
@@ -18,6 +18,7 @@ __all__ = [
     "DownloadError",
     "catalogue",
     "fetch",
+    "is_unchanged",
     "join_takes",
     "label_columns",
     "rule_for",

@@ -27,7 +27,7 @@ import pandas as pd
 from audioclust import files, parallel, recording
 from audioclust.datasets.catalogue import module, of_rule
 
-__all__ = ["label_columns", "recordings_under", "save", "scan", "summary"]
+__all__ = ["is_unchanged", "label_columns", "recordings_under", "save", "scan", "summary"]
 
 Rule = Callable[[str], Mapping[str, str | None]]
 
@@ -121,6 +121,27 @@ def save(metadata: pd.DataFrame, folder: str | Path) -> Path:
     with files.atomic(path) as partial_:
         metadata.reset_index(drop=True).to_parquet(partial_)
     return path
+
+
+def is_unchanged(metadata: pd.DataFrame, root: str | Path) -> bool:
+    """Return whether the files under `root` are those of a table of :func:`scan`: the same paths, sizes and times.
+
+    Nothing is opened, so this takes a fraction of a scan.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> table = scan(folder)
+    >>> is_unchanged(table, folder)
+    True
+    >>> _ = Path(folder, "new.wav").write_bytes(b"")
+    >>> is_unchanged(table, folder)
+    False
+    """
+    earlier = json.loads(metadata.attrs.get(_STAMPS, "{}"))
+    stamps = {_printable(path): _stamp(Path(root) / path) for path in recordings_under(Path(root))}
+    return earlier.get("edition") == _EDITION and earlier["stamps"] == stamps
 
 
 def label_columns(metadata: pd.DataFrame) -> list[str]:

@@ -6,8 +6,9 @@ every score), ``labels.parquet`` (one row per recording and clustering), ``figur
 """
 
 from audioclust.runs.collect import collect
+from audioclust.runs.plan import Sweep
 from audioclust.runs.record import Run
 from audioclust.runs.run import NotebookFailed, find_notebook, run
-from audioclust.runs.sweep import Sweep, sweep
+from audioclust.runs.sweep import sweep
 
 __all__ = ["NotebookFailed", "Run", "Sweep", "collect", "find_notebook", "run", "sweep"]

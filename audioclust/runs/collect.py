@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audioclust import files
 from audioclust.project import Project
@@ -22,6 +22,37 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+class _Clustering(BaseModel):
+    """What a clustering in ``run.json`` must hold to become a row."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    feature: str | None
+    vectors: str | None
+    algorithm: str
+    params: dict[str, Any]
+    seed: int | None
+    label: str
+    k: int | None
+    seconds: float | None
+    scores: dict[str, float | None]
+    nuisance: dict[str, float | None]
+    warnings: list[str]
+    error: str | None
+
+
+class _Record(BaseModel):
+    """What ``run.json`` must hold."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    dataset: str
+    run: str
+    notebook: str
+    status: str
+    parameters: dict[str, Any]
+    error: str | None
+    clusterings: list[_Clustering]
+
+
 def collect(project: Project | str | Path) -> pd.DataFrame:
     """Read every run of the project.
 
@@ -33,14 +64,22 @@ def collect(project: Project | str | Path) -> pd.DataFrame:
     -------
     pd.DataFrame
         One row per clustering and label column: `COLUMNS`, every score under its name, and ``nuisance_COLUMN``. A run
-        that failed as a whole is one row with its ``error``. Runs that cluster nothing have no row.
+        that failed as a whole is one row with its ``error``. Runs that cluster nothing have no row. A record that is
+        damaged is named in a warning and left out.
     """
     project = project if isinstance(project, Project) else Project(project)
     tables = []
     for path in sorted(project.results.glob("*/*/run.json")):
         try:
-            tables.append(flatten(files.read_json(path)))
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            document = files.read_json(path)
+            _Record.model_validate(document)
+            tables.append(flatten(document))
+        except FileNotFoundError:  # another process does this run anew
+            continue
+        except ValidationError as error:
+            places = sorted({".".join(map(str, e["loc"])) or "all of it" for e in error.errors()})
+            log.warning("%s is not a run's record and is left out: %s is wrong", path, ", ".join(places[:3]))
+        except (OSError, ValueError, RecursionError) as error:
             log.warning("%s is not a run's record and is left out: %s", path, error)
     tables = [table for table in tables if len(table)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)

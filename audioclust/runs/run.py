@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +12,11 @@ from typing import Any
 from audioclust import files
 from audioclust.installation import shipped, versions
 from audioclust.project import Project
+from audioclust.runs.kernel import Kernels, Stopped
 from audioclust.runs.parameters import Parameters, check
 from audioclust.runs.record import data_digest
 
-__all__ = ["NotebookFailed", "find_notebook", "is_done", "run"]
-
-log = logging.getLogger(__name__)
+__all__ = ["NotebookFailed", "Task", "find_notebook", "is_done", "run"]
 
 
 class NotebookFailed(RuntimeError):
@@ -31,17 +26,128 @@ class NotebookFailed(RuntimeError):
 def find_notebook(notebook: str | Path, project: Project) -> Path:
     """Find a notebook by path, or by name in the project's ``notebooks/`` or the ones that come with the package.
 
+    Parameters
+    ----------
+    notebook : str or Path
+        A path, a name, or the beginning of one that fits no other: ``"04"``.
+    project : Project
+        Its notebooks come before those of the package.
+
     Raises
     ------
     FileNotFoundError
-        Naming the places that were looked at.
+        Naming the notebooks that there are.
+    ValueError
+        When several names begin so.
     """
-    name = Path(notebook).with_suffix(".ipynb")
-    places = [name, project.root / "notebooks" / name.name, shipped("notebooks") / name.name]
-    for place in places:
-        if place.is_file():
-            return place.resolve()
-    raise FileNotFoundError(f"notebook {notebook!s} is none of {', '.join(map(str, places))}")
+    path = Path(notebook)
+    name = path.name.removesuffix(".ipynb")
+    if path.suffix == ".ipynb" and path.is_file():
+        return path.resolve()
+    known: dict[str, Path] = {}
+    for place in (project.root / "notebooks", shipped("notebooks")):
+        for found in sorted(place.glob("*.ipynb")):
+            known.setdefault(found.stem, found.resolve())
+    fits = [name] if name in known else [stem for stem in known if stem.startswith(name)]
+    if len(fits) > 1:
+        raise ValueError(f"notebook={str(notebook)!r}: may be {' or '.join(sorted(fits))}")
+    if not fits or path.parent != Path():
+        raise FileNotFoundError(f"notebook={str(notebook)!r}: there is {', '.join(sorted(known))}")
+    return known[fits[0]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook with checked parameters, to be executed in a project."""
+
+    source: Path
+    checked: Parameters
+    project: Project
+
+    @classmethod
+    def of(cls, notebook: str | Path, project: Project, parameters: Mapping[str, Any]) -> Task:
+        """Check a notebook's name and parameters.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            Naming what is wrong and what is allowed.
+        """
+        taken = {"project", "notebook", "resume"} & set(parameters)
+        if taken:
+            raise ValueError(f"{', '.join(sorted(taken))}: no parameter to set; the project is {project.root}")
+        source = find_notebook(notebook, project)
+        return cls(source, check(source.stem, {**parameters, "project": str(project.root)}), project)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run stands."""
+        return self.project.run(self.checked.dataset, self.checked.run_name())
+
+    def execute(self, kernels: Kernels, *, resume: bool, patient: bool = True) -> bool:
+        """Execute the notebook; return False where a complete run was kept instead.
+
+        One process at a time works on a run. What another one holds is waited for, if `patient`.
+
+        Raises
+        ------
+        TimeoutError
+            When another process holds the run and this one is not to wait.
+        NotebookFailed, Stopped
+            As `run` and `Kernels.execute` say.
+        """
+        lock = self.folder.with_name(f".{self.folder.name}.lock")
+        while not kernels.stopped:
+            try:
+                with files.locked(lock, timeout=1.0 if patient else 0.0):
+                    if resume and is_done(self.folder, self.project, self.checked.dataset):
+                        return False
+                    self._execute(kernels)
+                    return True
+            except TimeoutError:
+                if not patient:
+                    raise
+        raise Stopped(f"{self.source.stem} was stopped")
+
+    def _execute(self, kernels: Kernels) -> None:
+        record, notebook = self.folder / "run.json", self.folder / "notebook.ipynb"
+        record.unlink(missing_ok=True)
+        notebook.unlink(missing_ok=True)
+        started = datetime.now(UTC)
+        try:
+            kernels.execute(self.source, notebook, self.checked.model_dump())
+        except Stopped:
+            raise
+        except Exception as error:
+            message = _reason(error)
+            self._note_failure(message, started)
+            raise NotebookFailed(f"{self.source.stem}: {message} (see {notebook})") from error
+        if not record.exists():
+            message = f"it ended without writing {record}"
+            self._note_failure(message, started)
+            raise NotebookFailed(f"{self.source.stem}: {message}")
+
+    def _note_failure(self, message: str, started: datetime) -> None:
+        """Leave a record of a run that raised; one that the notebook wrote itself keeps its clusterings."""
+        path, checked = self.folder / "run.json", self.checked
+        if path.exists():
+            files.write_json(path, {**files.read_json(path), "status": "failed", "error": message})
+            return
+        document: dict[str, Any] = {
+            "notebook": checked.notebook,
+            "run": self.folder.name,
+            "status": "failed",
+            "dataset": checked.dataset,
+            "data": data_digest(self.project, checked.dataset),
+            "parameters": checked.model_dump(exclude={"project"}),
+            "versions": versions(),
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": (datetime.now(UTC) - started).total_seconds(),
+            "outputs": {},
+            "error": message,
+            "clusterings": [],
+        }
+        files.write_json(path, document)
 
 
 def run(
@@ -53,10 +159,12 @@ def run(
 ) -> Path:
     """Execute one notebook and return its run folder.
 
+    A run that another process is at is waited for.
+
     Parameters
     ----------
     notebook : str or Path
-        Its name (``"04_classical_clustering"``) or path.
+        Its name (``"04_classical_clustering"``, or ``"04"``) or path.
     project : Project or path
         The project it works on.
     resume : bool
@@ -76,103 +184,36 @@ def run(
     NotebookFailed
         When a cell raised. ``notebook.ipynb`` and ``run.json`` (status "failed") are there to look at.
     """
-    project = project if isinstance(project, Project) else Project(project)
-    source = find_notebook(notebook, project)
-    checked: Parameters = check(source.stem, {**parameters, "project": str(project.root)})
-    folder = project.run(checked.dataset, checked.run_name())
-    if resume and is_done(folder, project, checked.dataset):
-        return folder
-    (folder / "run.json").unlink(missing_ok=True)
-    started = datetime.now(UTC)
-    with files.locked(folder.with_name(f".{folder.name}.lock")):
-        try:
-            _execute(source, folder / "notebook.ipynb", checked.model_dump())
-        except Exception as error:
-            raised = getattr(error, "ename", None)
-            message = f"{raised}: {getattr(error, 'evalue', '')}" if raised else f"{type(error).__name__}: {error}"
-            _note_failure(folder, checked, project, message, started)
-            raise NotebookFailed(f"{source.stem}: {message} (see {folder / 'notebook.ipynb'})") from error
-    if not (folder / "run.json").exists():
-        raise NotebookFailed(f"{source.stem} ended without writing {folder / 'run.json'}")
-    return folder
+    task = Task.of(notebook, project if isinstance(project, Project) else Project(project), parameters)
+    with ThreadPoolExecutor(1) as pool, Kernels() as kernels:
+        future = pool.submit(task.execute, kernels, resume=resume)
+        while not future.done():  # in steps, so that Ctrl-C is heard on every system
+            wait([future], timeout=0.5)
+        future.result()
+    return task.folder
 
 
-def is_done(folder: Path, project: Project, dataset: str) -> bool:
-    """Whether the run in `folder` is complete and was computed from the recordings as they are known now."""
+def is_done(folder: Path, project: Project, dataset: str, *, data: str | None = None) -> bool:
+    """Whether the run in `folder` is complete and was computed from the recordings as they are known now.
+
+    `data` is the digest of those recordings, where the caller has it already. A run that was killed before its notebook
+    was in place, or whose record is damaged, is not complete.
+    """
     try:
         document = files.read_json(folder / "run.json")
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         return False
-    return document.get("status") == "complete" and document.get("data") == data_digest(project, dataset)
+    if not isinstance(document, dict) or document.get("status") != "complete":
+        return False
+    known = data_digest(project, dataset) if data is None else data
+    return document.get("data") == known and (folder / "notebook.ipynb").is_file()
 
 
-def _execute(source: Path, target: Path, parameters: dict[str, Any]) -> None:
-    import papermill
+def _reason(error: Exception) -> str:
+    """Say in one line what a cell raised."""
+    from nbclient.exceptions import DeadKernelError
 
-    running = target.with_name(".running.ipynb")  # papermill writes it after every cell
-    running.parent.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    try:
-        with _quiet_kernel(), _private_kernel() as options:
-            papermill.execute_notebook(
-                str(source), str(running), parameters=parameters, cwd=str(source.parent), progress_bar=False,
-                kernel_name="python3", log_output=False, start_timeout=120, **options,
-            )  # fmt: skip
-    finally:
-        if running.exists():
-            running.replace(target)
-
-
-@contextmanager
-def _private_kernel() -> Iterator[dict[str, Any]]:
-    """Options for a kernel that only this user can talk to: sockets in a folder of its own, where there are such."""
-    from jupyter_client.manager import AsyncKernelManager
-    from traitlets import Unicode
-
-    if os.name != "posix":
-        yield {}
-        return
-    with tempfile.TemporaryDirectory(prefix="audioclust-") as sockets:
-
-        class Kernel(AsyncKernelManager):
-            transport = Unicode("ipc")
-            ip = Unicode(f"{sockets}/kernel")
-
-            def start_kernel(self, **options: Any) -> Any:  # its own messages; a cell's errors come another way
-                return super().start_kernel(stderr=subprocess.DEVNULL, **options)
-
-        yield {"kernel_manager_class": Kernel}
-
-
-@contextmanager
-def _quiet_kernel() -> Iterator[None]:
-    """Set what the kernel process inherits: no progress bars, figures without a screen."""
-    wanted = {"AUDIOCLUST_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _note_failure(folder: Path, checked: Parameters, project: Project, message: str, started: datetime) -> None:
-    """Leave a record of a run that raised; one that the notebook wrote itself keeps its clusterings."""
-    path = folder / "run.json"
-    if path.exists():
-        files.write_json(path, {**files.read_json(path), "status": "failed", "error": message})
-        return
-    document: dict[str, Any] = {
-        "notebook": checked.notebook,
-        "run": folder.name,
-        "status": "failed",
-        "dataset": checked.dataset,
-    }
-    document |= {"data": data_digest(project, checked.dataset), "parameters": checked.model_dump(exclude={"project"})}
-    document |= {"versions": versions(), "started": started.isoformat(timespec="seconds")}
-    document |= {"seconds": (datetime.now(UTC) - started).total_seconds(), "outputs": {}, "error": message}
-    files.write_json(path, {**document, "clusterings": []})
+    if isinstance(error, DeadKernelError) or "Kernel died" in str(error):
+        return "the system ended the notebook's process (is memory short?)"
+    raised = getattr(error, "ename", None)
+    return f"{raised}: {getattr(error, 'evalue', '')}" if raised else f"{type(error).__name__}: {error}"

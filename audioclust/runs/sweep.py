@@ -1,96 +1,34 @@
 """A sweep: one YAML file that says which notebooks run on which datasets with which parameters.
 
-Per dataset the ``prepare`` notebooks run first, one after another, each with all workers; they only do what is missing.
-Then every combination of each ``compare`` entry's ``matrix`` runs, in parallel processes. What is complete is not run
-again; a run that fails is noted, and the rest goes on.
+Everything that the file names is checked before the first notebook starts. Per dataset the ``prepare`` notebooks run
+first, one after another, each with all workers; those that have nothing to do are not started. Then every combination
+of each ``compare`` entry's ``matrix`` runs, several at once. What is complete is not run again; a run that fails, or
+that the system ends, is noted, and the rest goes on. What another process is at comes last: it is waited for.
 """
 
 from __future__ import annotations
 
-import itertools
-import logging
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audioclust import parallel
-from audioclust.installation import shipped
 from audioclust.project import Project
-from audioclust.runs.parameters import model_for
-from audioclust.runs.run import is_done, run
+from audioclust.runs.display import Display, elapsed
+from audioclust.runs.kernel import Kernels
+from audioclust.runs.plan import Dataset, Step, Sweep
+from audioclust.runs.preparation import check_dataset, first_step, is_current
+from audioclust.runs.record import data_digest
+from audioclust.runs.run import Task, is_done
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["Dataset", "Sweep", "run_tasks", "sweep"]
 
-log = logging.getLogger(__name__)
-
-
-class Dataset(BaseModel):
-    """A dataset of a sweep, and what differs on it: its label columns."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    labels: list[str] = ["label"]
-
-
-class Step(BaseModel):
-    """One notebook with fixed `parameters`, and a `matrix` of lists whose every combination runs."""
-
-    model_config = ConfigDict(extra="forbid")
-    notebook: str
-    parameters: dict[str, Any] = {}
-    matrix: dict[str, list[Any]] = {}
-
-    def combinations(self) -> list[dict[str, Any]]:
-        """Every combination of the matrix, each with the fixed parameters."""
-        axes = [[(name, value) for value in values] for name, values in self.matrix.items()]
-        return [{**self.parameters, **dict(point)} for point in itertools.product(*axes)]
-
-
-class Sweep(BaseModel):
-    """What a sweep's file says."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    description: str = ""
-    datasets: list[Dataset] = []
-    prepare: list[Step] = []
-    compare: list[Step] = []
-
-    @classmethod
-    def read(cls, path: str | Path) -> Sweep:
-        """Read a sweep from a YAML file, or by name from those that come with the package.
-
-        Raises
-        ------
-        ValueError
-            Naming the file and what is wrong with it.
-        """
-        places = [Path(path), shipped("sweeps") / f"{path}.yaml"]
-        found = next((place for place in places if place.is_file()), None)
-        if found is None:
-            raise ValueError(f"sweep {path!s}: there is neither {' nor '.join(map(str, places))}")
-        try:
-            return cls.model_validate(yaml.safe_load(found.read_text(encoding="utf-8")))
-        except yaml.YAMLError as error:
-            raise ValueError(f"{found} is not YAML: {error}") from None
-        except ValidationError as error:
-            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise ValueError(f"{found}: {'; '.join(lines)}") from None
-
-    def tasks(self, dataset: Dataset, steps: list[Step]) -> list[tuple[str, dict[str, Any]]]:
-        """Every (notebook, parameters) of `steps` on `dataset`."""
-        found = []
-        for step in steps:
-            fields = model_for(step.notebook).model_fields
-            common: dict[str, Any] = {"dataset": dataset.name}
-            if "labels" in fields:
-                common["labels"] = dataset.labels
-            found += [(step.notebook, {**common, **point}) for point in step.combinations()]
-        return found
+Row = dict[str, Any]
 
 
 def sweep(
@@ -100,6 +38,7 @@ def sweep(
     *,
     datasets: list[Dataset] | None = None,
     resume: bool = True,
+    networks: bool = False,
 ) -> pd.DataFrame:
     """Run a sweep.
 
@@ -114,43 +53,187 @@ def sweep(
         Instead of those in the file.
     resume : bool
         Whether complete runs are kept.
+    networks : bool
+        Whether steps that train networks run, too.
 
     Returns
     -------
     pd.DataFrame
         One row per notebook: ``dataset, notebook, run, status`` ("done", "kept" or "failed"), ``seconds, error``.
+
+    Raises
+    ------
+    ValueError
+        Naming what in the sweep is unknown or cannot be used, before any notebook starts.
     """
     plan = path if isinstance(path, Sweep) else Sweep.read(path)
     project = project if isinstance(project, Project) else Project(project)
     chosen = datasets if datasets is not None else plan.datasets
     if not chosen:
         raise ValueError(f"sweep {plan.name!r} names no dataset; give one")
-    for dataset in chosen:  # a typo in the last entry must not cost an hour first
-        for notebook, values in plan.tasks(dataset, plan.prepare + plan.compare):
-            model_for(notebook).model_validate({**values, "project": str(project.root)})
-    rows: list[dict[str, Any]] = []
+    steps = [step for step in plan.compare if networks or not step.networks]
+    work = [(_prepared(plan, project, dataset, jobs), _tasks(plan, project, dataset, steps)) for dataset in chosen]
     for dataset in chosen:
-        ready = True
-        for notebook, values in plan.tasks(dataset, plan.prepare):
-            rows.append(_one((notebook, project, {**values, "jobs": jobs}, False)))
-            ready = rows[-1]["status"] != "failed"
-            if not ready:
-                break
-        if ready:
-            work = [(notebook, project, values, resume) for notebook, values in plan.tasks(dataset, plan.compare)]
-            rows += parallel.map(_one, work, jobs=jobs, description=f"{plan.name}: {dataset.name}", chunk=1)
+        check_dataset(project, dataset.name)
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        workers = stack.enter_context(parallel.Workers(jobs))
+        display = stack.enter_context(Display())
+        pool = stack.enter_context(_Pool(workers, display))
+        for step in plan.compare:
+            if step not in steps:
+                count = len(step.combinations()) * len(chosen)
+                display.say(f"left out: {step.notebook} ({count} runs that train networks; --networks runs them, too)")
+        for dataset, (before, compared) in zip(chosen, work, strict=True):
+            rows += pool.prepare(project, dataset.name, before, resume)
+            if all(row["status"] != "failed" for row in rows if row["dataset"] == dataset.name):
+                rows += pool.compare(dataset.name, compared, resume)
     return pd.DataFrame(rows)
 
 
-def _one(task: tuple[str, Project, dict[str, Any], bool]) -> dict[str, Any]:
-    notebook, project, values, resume = task
-    checked = model_for(notebook)(**{**values, "project": str(project.root)})
-    row: dict[str, Any] = {"dataset": checked.dataset, "notebook": notebook, "run": checked.run_name()}
-    started = time.perf_counter()
-    if resume and is_done(project.run(checked.dataset, checked.run_name()), project, checked.dataset):
-        return {**row, "status": "kept", "seconds": 0.0, "error": None}
+def run_tasks(tasks: Sequence[Task], *, resume: bool) -> list[Row]:
+    """Run some notebooks one after another, telling on standard error how far they are; rows as `sweep` gives.
+
+    After one that fails the others are not run.
+    """
+    with parallel.Workers(1) as workers, Display() as display, _Pool(workers, display) as pool:
+        return pool.one_by_one("", tasks, resume)
+
+
+def _tasks(plan: Sweep, project: Project, dataset: Dataset, steps: list[Step]) -> list[Task]:
+    """Return the runs of some steps on a dataset, checked, each once."""
+    tasks = [Task.of(notebook, project, values) for notebook, values in plan.tasks(dataset, steps)]
+    return list({task.folder: task for task in tasks}.values())
+
+
+def _prepared(plan: Sweep, project: Project, dataset: Dataset, jobs: parallel.Jobs) -> list[Task]:
+    steps = [step.model_copy(update={"parameters": {**step.parameters, "jobs": jobs}}) for step in plan.prepare]
+    return _tasks(plan, project, dataset, steps)
+
+
+class _Pool:
+    """Notebooks at once; a context manager that ends them all when its block ends with an error."""
+
+    def __init__(self, workers: parallel.Workers, display: Display) -> None:
+        self._here = isinstance(workers.jobs, int)  # not on a cluster
+        self._workers, self._display = workers, display
+        self._alone, self._shared = Kernels(), Kernels(threads=1 if workers.count > 1 else None)
+        self._begun: dict[Path, float] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Pool:
+        self._single = self._stack.enter_context(ThreadPoolExecutor(1))
+        self._many = self._stack.enter_context(self._workers.executor())
+        self._stack.enter_context(self._alone)
+        self._stack.enter_context(self._shared)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def prepare(self, project: Project, dataset: str, tasks: list[Task], resume: bool) -> list[Row]:
+        """Fetch or scan a dataset if that is missing, then run those of its preparing notebooks that have work."""
+        first = first_step(project, dataset)
+        if first and all(task.checked.notebook != first for task in tasks):
+            tasks = [Task.of(first, project, {"dataset": dataset}), *tasks]
+        return self.one_by_one(dataset, tasks, resume, current=True)
+
+    def one_by_one(self, dataset: str, tasks: Sequence[Task], resume: bool, *, current: bool = False) -> list[Row]:
+        """Run notebooks one after another, until one fails; with `current`, those with nothing to do are kept."""
+        rows: list[Row] = []
+        for task in tasks:
+            if resume and current and is_current(task):
+                self._display.say(f"{_of(task)} is up to date")
+                rows.append(_row(task, "kept", 0.0))
+                continue
+            self._display.say(f"{_of(task)} ...")
+            future = self._single.submit(_one, task, self._alone, resume and not current, True, self._begun)
+            rows += self._follow(_of(task), {future: task}, self._alone, 1)
+            if rows[-1]["status"] == "failed":
+                break
+        return rows
+
+    def compare(self, dataset: str, tasks: list[Task], resume: bool) -> list[Row]:
+        """Run notebooks at once; those that other processes are at come last."""
+        data = data_digest(tasks[0].project, dataset) if tasks else None
+        kept = [task for task in tasks if resume and is_done(task.folder, task.project, dataset, data=data)]
+        rows = [_row(task, "kept", 0.0) for task in kept]
+        left = [task for task in tasks if task not in kept]
+        total = f"{len(left)} runs, {self._workers.count} at once" + (f"; {len(kept)} are kept" if kept else "")
+        self._display.say(f"{dataset}: {total if left else f'all {len(kept)} runs are complete and kept'}")
+        for patient in (False, True):
+            held = []
+            kernels = self._shared if self._here else None
+            begun = self._begun if self._here else None
+            futures = {self._many.submit(_one, task, kernels, resume, patient, begun): task for task in left}
+            for row, task in zip(self._follow(dataset, futures, kernels, len(left)), futures.values(), strict=True):
+                if row["status"] == "held":
+                    held.append(task)
+                else:
+                    rows.append(row)
+            left = held
+            if left:
+                self._display.say(f"{dataset}: {len(left)} runs that other processes are at are waited for")
+        return rows
+
+    def _follow(self, stage: str, futures: dict[Future[Row], Task], kernels: Kernels | None, total: int) -> list[Row]:
+        """Wait for runs and show how far they are; return their rows in the order of `futures`."""
+        waiting, since = set(futures), time.monotonic()
+        try:
+            while waiting:
+                ended, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
+                for future in ended:
+                    row, done = _result(future, futures[future]), total - len(waiting)
+                    told = f"{_of(futures[future])} {_outcome(row)}"
+                    self._display.say(told if total == 1 else f"{told} ({done} of {total})")
+                running = [task for future, task in futures.items() if future in waiting and task.folder in self._begun]
+                shown = [self._shown(task, kernels) for task in running]
+                self._display.state(stage, total - len(waiting), total, shown, since)
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            raise
+        return [_result(future, task) for future, task in futures.items()]
+
+    def _shown(self, task: Task, kernels: Kernels | None) -> str:
+        told = kernels.progress(task.folder) if kernels else ""
+        name = " ".join(task.folder.name.split("-")[1:-1]) or task.checked.notebook
+        return f"{name} ({told or elapsed(time.monotonic() - self._begun[task.folder])})"
+
+
+def _one(task: Task, kernels: Kernels | None, resume: bool, patient: bool, begun: dict[Path, float] | None) -> Row:
+    """Run a notebook; what goes wrong becomes its row."""
+    started = time.monotonic()
+    if begun is not None:
+        begun[task.folder] = started
     try:
-        run(notebook, project, **values)
+        done = task.execute(kernels or Kernels(), resume=resume, patient=patient)
+    except TimeoutError:
+        return _row(task, "held", 0.0)
     except Exception as error:
-        return {**row, "status": "failed", "seconds": time.perf_counter() - started, "error": str(error)}
-    return {**row, "status": "done", "seconds": time.perf_counter() - started, "error": None}
+        return _row(task, "failed", time.monotonic() - started, str(error))
+    return _row(task, "done" if done else "kept", time.monotonic() - started)
+
+
+def _result(future: Future[Row], task: Task) -> Row:
+    try:
+        return future.result()
+    except Exception as error:  # a cluster's worker that the system ended
+        return _row(task, "failed", float("nan"), f"{type(error).__name__}: {error}")
+
+
+def _row(task: Task, status: str, seconds: float, error: str | None = None) -> Row:
+    known = {"dataset": task.checked.dataset, "notebook": task.checked.notebook, "run": task.folder.name}
+    return {**known, "status": status, "seconds": seconds, "error": error}
+
+
+def _of(task: Task) -> str:
+    return f"{task.checked.dataset}: {task.folder.name}"
+
+
+def _outcome(row: Row) -> str:
+    if row["status"] == "held":
+        return "is being computed by another process"
+    if row["status"] == "kept":
+        return "was completed by another process"
+    return f"{row['status']} after {elapsed(row['seconds'])}" + (f": {row['error']}" if row["error"] else "")

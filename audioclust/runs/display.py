@@ -1,0 +1,84 @@
+"""What a command says of its progress, on standard error: in a terminal one line, rewritten; else plain lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+__all__ = ["Display", "elapsed"]
+
+_REFRESH, _PLAIN = 0.5, 10.0  # seconds between two states, in a terminal and elsewhere
+
+
+class Display:
+    """Progress for people; a context manager.
+
+    ``AUDIOCLUST_QUIET`` in the environment switches it off.
+    """
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._silent = bool(os.environ.get("AUDIOCLUST_QUIET"))
+        self._shown = False
+        self._last = self._started = time.monotonic()
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._wipe()
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        if self._silent:
+            return
+        self._wipe()
+        self._write(f"{text}\n")
+        self._last = time.monotonic()
+
+    def state(self, stage: str, done: int, total: int, running: Sequence[str], since: float) -> None:
+        """Show how far a stage is: `done` of `total`, what is `running`, and the time `since` it began (monotonic)."""
+        now = time.monotonic()
+        if self._silent or now - self._last < (_REFRESH if self._terminal else _PLAIN):
+            return
+        self._last = now
+        text = f"{stage}: {done} of {total} done, {elapsed(now - since)}"
+        if running:
+            text += f"; running: {', '.join(running)}"
+        if not self._terminal:
+            self._write(f"  {text}\n")
+            return
+        columns = shutil.get_terminal_size().columns - 1
+        self._wipe()
+        self._write(text if len(text) <= columns else f"{text[: columns - 1]}…")
+        self._shown = True
+
+    def _wipe(self) -> None:
+        if self._shown:
+            self._write("\r\x1b[K")
+            self._shown = False
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):  # nobody reads it any more
+            self._silent = True
+
+
+def elapsed(seconds: float) -> str:
+    """Write a duration as people say it.
+
+    Examples
+    --------
+    >>> elapsed(4.2), elapsed(75), elapsed(3700)
+    ('4 s', '1 min 15 s', '1 h 01 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"

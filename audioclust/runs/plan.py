@@ -1,0 +1,153 @@
+"""What a sweep's file says: which notebooks run on which datasets with which parameters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from audioclust.installation import shipped
+from audioclust.runs.parameters import model_for
+
+__all__ = ["Dataset", "Step", "Sweep", "parse_yaml"]
+
+_LENGTH, _NODES, _RUNS = 100_000, 20_000, 10_000  # characters and values of a file, runs of a step
+
+
+class Dataset(BaseModel):
+    """A dataset of a sweep, and what differs on it: its label columns."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    labels: list[str] = ["label"]
+
+
+class Step(BaseModel):
+    """One notebook with fixed `parameters`, and a `matrix` of lists whose every combination runs.
+
+    A step that says ``networks: true`` runs only where networks are asked for: they take most of the time.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    notebook: str
+    networks: bool = False
+    parameters: dict[str, Any] = {}
+    matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Step:
+        taken = {"project", "dataset"} & {*self.parameters, *self.matrix}
+        if taken:
+            raise ValueError(f"{', '.join(sorted(taken))} cannot be set by a step; list datasets under 'datasets'")
+        if (count := math.prod(map(len, self.matrix.values()))) > _RUNS:
+            raise ValueError(f"matrix: gives {count} runs, more than {_RUNS}")
+        return self
+
+    def combinations(self) -> list[dict[str, Any]]:
+        """Every combination of the matrix, each with the fixed parameters."""
+        axes = [[(name, value) for value in values] for name, values in self.matrix.items()]
+        return [{**self.parameters, **dict(point)} for point in itertools.product(*axes)]
+
+
+class Sweep(BaseModel):
+    """What a sweep's file says.
+
+    Examples
+    --------
+    >>> plan = Sweep.read("demo")
+    >>> [dataset.name for dataset in plan.datasets]
+    ['synthetic']
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    description: str = ""
+    plugins: list[str] = []
+    datasets: list[Dataset] = []
+    prepare: list[Step] = []
+    compare: list[Step] = []
+
+    @classmethod
+    def read(cls, path: str | Path) -> Sweep:
+        """Read a sweep from a YAML file, or by name from those that come with the package.
+
+        Raises
+        ------
+        ValueError
+            Naming the file and what is wrong with it.
+        """
+        places = [Path(path), shipped("sweeps") / f"{path}.yaml"]
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            raise ValueError(f"sweep={str(path)!r}: there is no such file; the package has {', '.join(cls.shipped())}")
+        try:
+            return cls.model_validate(parse_yaml(file.read_text(encoding="utf-8"), str(file)))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file} is not YAML: {error}") from None
+        except ValidationError as error:
+            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise ValueError(f"{file}: {'; '.join(lines)}") from None
+
+    @classmethod
+    def shipped(cls) -> list[str]:
+        """Return the names of the sweeps that come with the package."""
+        return sorted(path.stem for path in shipped("sweeps").glob("*.yaml"))
+
+    def tasks(self, dataset: Dataset, steps: list[Step]) -> list[tuple[str, dict[str, Any]]]:
+        """Every (notebook, parameters) of `steps` on `dataset`."""
+        found = []
+        for step in steps:
+            fields = model_for(step.notebook).model_fields
+            common: dict[str, Any] = {"dataset": dataset.name}
+            if "labels" in fields:
+                common["labels"] = dataset.labels
+            if self.plugins and "plugins" in fields:
+                common["plugins"] = self.plugins
+            found += [(step.notebook, {**common, **point}) for point in step.combinations()]
+        return found
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Read YAML of a bounded size, aliases counted each time they are used.
+
+    Raises
+    ------
+    ValueError
+        When the text is no YAML, or too much of it; the message begins with `where`.
+
+    Examples
+    --------
+    >>> parse_yaml("{a: [1, 2]}", "example")
+    {'a': [1, 2]}
+    >>> parse_yaml("{a: ", "example")
+    Traceback (most recent call last):
+    ValueError: example is not YAML: expected the node content, but found '<stream end>'
+    """
+    if len(text) > _LENGTH:
+        raise ValueError(f"{where}: has {len(text)} characters, more than {_LENGTH}")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None and _size(node, {}) > _NODES:
+            raise ValueError(f"{where}: holds more than {_NODES} values once its aliases are filled in")
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        raise ValueError(f"{where} is not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where} is not YAML: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{where}: is nested too deeply, or holds itself") from None
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Count the values of a node, each alias as often as it is used; one that holds itself recurses without end."""
+    if id(node) not in known:
+        size = 1
+        if isinstance(node, yaml.CollectionNode):
+            for child in node.value:
+                size += sum(_size(part, known) for part in (child if isinstance(child, tuple) else (child,)))
+        known[id(node)] = size
+    return known[id(node)]
