@@ -1,20 +1,26 @@
-"""The command line: ``audioclust fetch | run | sweep | report | demo``.
+"""The command line: ``audioclust fetch | run | sweep | report | forget | notebooks | demo | show-versions``.
 
 Results go to standard output, progress and messages to standard error. The exit code is 1 when something failed, 2
-when what was asked for cannot be done.
+when what was asked for cannot be done, 130 when it was stopped.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import shutil
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from audioclust.project import Project
+
+if TYPE_CHECKING:
+    pass
 
 app = typer.Typer(
     help="Group recordings without labels, and compare every way of doing so.",
@@ -25,6 +31,7 @@ app = typer.Typer(
 
 ProjectOption = Annotated[Path, typer.Option("--project", help="Folder with datasets/ features/ results/.")]
 JobsOption = Annotated[str, typer.Option("--jobs", help="Worker processes, -1 for every core, or a Dask address.")]
+NetworksOption = Annotated[bool, typer.Option("--networks", help="Train networks, too; they take most of the time.")]
 
 
 @app.command()
@@ -34,131 +41,242 @@ def fetch(
     offline: Annotated[bool, typer.Option(help="Use only what is already here.")] = False,
 ) -> None:
     """Download a dataset of the catalogue, prepare and scan it."""
-    from audioclust import datasets
+    from audioclust import datasets, runs
 
     if name is None:
         table = datasets.catalogue()
         shown = table[["title", "recordings", "size", "licence"]].rename(columns={"size": "GB"}).reset_index()
-        typer.echo(shown.to_string(index=False, float_format="{:.2f}".format))
+        _tell(shown.to_string(index=False, float_format="{:.2f}".format))
         return
     metadata = datasets.fetch(name, Project(project), offline=offline or None)
-    problems = int(metadata["problem"].notna().sum())
-    typer.echo(f"{name}: {len(metadata)} recordings, {problems} with a problem, in {Project(project).recordings(name)}")
+    _tell(f"{name}: {runs.usable(metadata)}; in {Project(project).recordings(name)}")
 
 
 @app.command()
 def run(
-    notebook: Annotated[str, typer.Argument(help="Such as 04_classical_clustering.")],
+    notebook: Annotated[str | None, typer.Argument(help="Such as 04_classical_clustering, or 04; none lists.")] = None,
     parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE, in YAML.")] = None,
     data: Annotated[Path | None, typer.Option(help="A folder of recordings, used where it lies.")] = None,
     project: ProjectOption = Path(),
+    jobs: JobsOption = "-1",
     resume: Annotated[bool, typer.Option(help="Keep the run if it is complete.")] = False,
 ) -> None:
-    """Execute one notebook headless, and print its run folder."""
+    """Execute one notebook headless, after what it needs, and print its run folder."""
     from audioclust import runs
 
-    parameters = dict(_assignment(text) for text in parameter or [])
     home = Project(project)
+    if notebook is None:
+        _list(_notebooks(home), "audioclust run NAME runs one; the number is enough")
+        return
+    parameters = {"jobs": _jobs(jobs)} | dict(_assignment(text) for text in parameter or [])
+    task = runs.Task.of(notebook, home, parameters)
     if data is not None:
-        parameters["dataset"] = _use(home, data, None)
-    typer.echo(runs.run(notebook, home, resume=resume, **parameters))
+        if "dataset" in parameters:
+            raise ValueError("--data names the dataset already; leave -p dataset=... out")
+        task = runs.Task.of(notebook, home, parameters | {"dataset": home.register(data)})
+    _run(runs.needed(task), resume=False)
+    _run([task], resume=resume)
+    if (home.dataset(task.checked.dataset) / "metadata.parquet").exists():
+        typer.echo(f"{task.checked.dataset}: {runs.usable(home.metadata(task.checked.dataset))}", err=True)
+    _tell(str(task.folder))
 
 
 @app.command()
 def sweep(
-    file: Annotated[str, typer.Argument(help="A sweep's YAML file, or the name of one: thesis.")] = "thesis",
+    file: Annotated[str | None, typer.Argument(help="A sweep's YAML file, or the name of one: thesis.")] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of recordings, used where it lies.")] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="A dataset of the project, instead of the file's.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="Label columns to score against.")] = None,
     project: ProjectOption = Path(),
     jobs: JobsOption = "-1",
+    networks: NetworksOption = False,
     again: Annotated[bool, typer.Option("--again", help="Run what is complete once more.")] = False,
 ) -> None:
     """Run a comparison on datasets or folders, in parallel; then write the tables."""
     from audioclust import runs
 
     home = Project(project)
-    names = [*(_use(home, folder, None) for folder in data or []), *(dataset or [])]
-    known = {chosen.name: chosen for chosen in runs.Sweep.read(file).datasets}
-    chosen = [known.get(name) or _dataset(name, label) for name in names] or None
-    if chosen and label:
+    if file is None and not (data or dataset):
+        plans = [runs.Sweep.read(name) for name in runs.Sweep.shipped()]
+        _list({plan.name: plan.description for plan in plans}, "audioclust sweep NAME --data FOLDER runs one")
+        return
+    plan = runs.Sweep.read(file or "thesis")
+    names = [*(home.register(folder) for folder in data or []), *(dataset or [])]
+    known = {entry.name: entry for entry in plan.datasets}
+    chosen = [known.get(name) or runs.Dataset(name=name) for name in names] or plan.datasets
+    if label:
         chosen = [entry.model_copy(update={"labels": label}) for entry in chosen]
-    outcome = runs.sweep(file, home, _jobs(jobs), datasets=chosen, resume=not again)
-    counts = outcome["status"].value_counts()
-    typer.echo(", ".join(f"{counts.get(status, 0)} {status}" for status in ("done", "kept", "failed")))
-    for row in outcome[outcome["status"] == "failed"].itertuples():
-        typer.echo(f"failed: {row.dataset}/{row.run}: {row.error}", err=True)
-    _write_tables(home)
-    if counts.get("failed", 0):
-        raise typer.Exit(1)
+    _compare(plan, home, _jobs(jobs), datasets=chosen, resume=not again, networks=networks)
 
 
 @app.command()
-def report(project: ProjectOption = Path()) -> None:
+def report(
+    project: ProjectOption = Path(),
+    dataset: Annotated[list[str] | None, typer.Option(help="Only this dataset, in a folder of its own.")] = None,
+) -> None:
     """Write the tables of everything that ran, as Markdown, LaTeX, CSV and HTML."""
-    _write_tables(Project(project))
+    _write_tables(Project(project), dataset)
+
+
+@app.command()
+def forget(
+    run: Annotated[list[str], typer.Argument(help="Names of runs, DATASET/RUN, or their folders.")],
+    project: ProjectOption = Path(),
+) -> None:
+    """Remove runs: their folders, with all that is in them. Recordings and features stay."""
+    from audioclust import runs
+
+    for name in run:
+        folder, count, size = runs.forget(name, Project(project))
+        _tell(f"removed {folder} ({count} files, {size / 1e6:.1f} MB)")
+
+
+@app.command()
+def notebooks(folder: Annotated[Path, typer.Argument(help="Where to; PROJECT/notebooks is found by run.")]) -> None:
+    """Copy the notebooks out, to read and to edit."""
+    from audioclust.installation import shipped
+
+    sources = sorted(shipped("notebooks").glob("*.ipynb"))
+    taken = [source.name for source in sources if (folder / source.name).exists()]
+    if taken:
+        raise ValueError(f"{folder} holds {', '.join(taken)} already; name another folder, or move these")
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        shutil.copyfile(source, folder / source.name)
+        _tell(str(folder / source.name))
 
 
 @app.command()
 def demo(project: ProjectOption = Path(), jobs: JobsOption = "-1") -> None:
     """Do the main job on the embedded recordings: fetch, compare, tables, figures, a page to listen to."""
-    from audioclust import datasets, runs
+    from audioclust import runs
 
     home = Project(project)
-    if not (home.dataset("synthetic") / "metadata.parquet").exists():
-        datasets.fetch("synthetic", home)
-    outcome = runs.sweep("demo", home, _jobs(jobs))
-    _write_tables(home)
-    failed = outcome[outcome["status"] == "failed"]
-    for row in failed.itertuples():
-        typer.echo(f"failed: {row.dataset}/{row.run}: {row.error}", err=True)
-    typer.echo("\nfigures, as each notebook drew them:")
+    plan = runs.Sweep.read("demo")
+    failed = _compare(plan, home, _jobs(jobs), datasets=plan.datasets, exits=False)
+    _tell("\nfigures, as each notebook drew them:")
     for path in sorted((home.results / "synthetic").glob("*/figures")):
-        typer.echo(f"  {path}")
-    typer.echo("pages to listen to:")
+        _tell(f"  {path}")
+    _tell("pages to listen to:")
     for path in sorted((home.results / "synthetic").glob("*/listen.html")):
-        typer.echo(f"  {path}")
-    if len(failed):
+        _tell(f"  {path}")
+    if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def show_versions() -> None:
+    """Print the versions of the package and of what it stands on, to report a fault with."""
+    import audioclust
+
+    audioclust.show_versions()
+
+
+class _Stopped(BaseException):
+    """The user or the system asked this program to stop."""
 
 
 def main() -> None:
     """Run the command line; what cannot be done is one line, not a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     try:
         app()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         typer.echo(f"audioclust: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("audioclust: stopped; the same command goes on from here", err=True)
+    except (KeyboardInterrupt, _Stopped):
+        typer.echo("\naudioclust: stopped; the same command goes on from here", err=True)
         sys.exit(130)
 
 
-def _write_tables(home: Project) -> None:
+def _stop(number: int, frame: Any) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+    raise _Stopped
+
+
+def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, **options: Any) -> int:
+    """Run a sweep, write and show its tables; return how many runs failed."""
+    from audioclust import runs
+
+    outcome = runs.sweep(plan, home, jobs, **options)
+    counts = outcome["status"].value_counts()
+    failed = outcome[outcome["status"] == "failed"]
+    if runs.collect(home).empty and not failed.empty:
+        typer.echo("no tables: nothing could be clustered", err=True)
+    else:
+        _write_tables(home)
+    for name in outcome["dataset"].unique():
+        if (home.dataset(name) / "metadata.parquet").exists():
+            _tell(f"{name}: {runs.usable(home.metadata(name))}")
+    _tell(", ".join(f"{counts.get(status, 0)} {status}" for status in ("done", "kept", "failed")))
+    for row in failed.itertuples():
+        typer.echo(f"failed: {row.dataset}/{row.run}: {row.error}", err=True)
+    if exits and len(failed):
+        raise typer.Exit(1)
+    return len(failed)
+
+
+def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
+    """Write the tables, then show the most important ones: whoever reads them may stop after a line."""
     from audioclust import runs
     from audioclust.report import tables
 
     collected = runs.collect(home)
+    folder = home.results / "tables"
+    if datasets:
+        known = sorted(collected["dataset"].unique())
+        if unknown := [name for name in datasets if name not in known]:
+            raise ValueError(f"--dataset {', '.join(unknown)}: there are runs of {', '.join(known) or 'none'}")
+        collected = collected[collected["dataset"].isin(datasets)].reset_index(drop=True)
+        folder = folder / "-".join(sorted(set(datasets)))
     if collected.empty:
         raise ValueError(f"{home.results} holds no runs yet: audioclust sweep, or audioclust demo")
+    written = tables.write(collected, folder)
     for table in tables.comparison(collected)["comparison"]:
         if table.title.startswith("Best"):
-            typer.echo(table.to_markdown())
-    typer.echo("tables:")
-    for path in tables.write(collected, home.results / "tables"):
-        typer.echo(f"  {path}")
+            _tell(table.to_markdown())
+    _tell("tables:")
+    for path in written:
+        _tell(f"  {path}")
 
 
-def _use(home: Project, folder: Path, name: str | None) -> str:
-    """Register a folder, and scan it by notebook 01 when it runs."""
-    return home.register(folder, name)
+def _run(tasks: list[Any], *, resume: bool) -> None:
+    from audioclust import runs
+
+    for row in runs.run_tasks(tasks, resume=resume):
+        if row["status"] == "failed":
+            raise runs.NotebookFailed(row["error"])
 
 
-def _dataset(name: str, labels: list[str] | None) -> Any:
-    from audioclust.runs.sweep import Dataset
+def _notebooks(home: Project) -> dict[str, str]:
+    """Return the first heading of each notebook that there is."""
+    from audioclust import runs
 
-    return Dataset(name=name, labels=labels or ["label"])
+    found = {}
+    for name, path in runs.notebooks(home).items():
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        heading = "".join(cells[0]["source"]).partition("\n")[0] if cells else ""
+        found[name] = heading.lstrip("# ").removeprefix(name[:3]).strip()
+    return found
+
+
+def _list(lines: dict[str, str], hint: str) -> None:
+    width = max(map(len, lines), default=0)
+    for name, text in lines.items():
+        _tell(f"{name:{width}}  {text}")
+    typer.echo(hint, err=True)
+
+
+def _tell(text: str) -> None:
+    """Write a result; when nobody reads any more, the work goes on all the same."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _jobs(text: str) -> int | str:
@@ -166,10 +284,12 @@ def _jobs(text: str) -> int | str:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
+    from audioclust.runs.plan import parse_yaml
+
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"-p {text!r}: give NAME=VALUE")
-    return name, yaml.safe_load(value)
+    return name, parse_yaml(value, f"-p {text!r}")
 
 
 if __name__ == "__main__":

@@ -294,7 +294,7 @@ def _plugins() -> list[str]:
 
 def _load(names: list[str]) -> None:
     if names:
-        from audioclust import plugins
+        from audioclust import plugins  # type: ignore[attr-defined]
 
         plugins.load(names)
 

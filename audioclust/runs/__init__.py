@@ -6,9 +6,26 @@ every score), ``labels.parquet`` (one row per recording and clustering), ``figur
 """
 
 from audioclust.runs.collect import collect
-from audioclust.runs.plan import Sweep
+from audioclust.runs.forget import forget
+from audioclust.runs.plan import Dataset, Sweep
+from audioclust.runs.preparation import needed, usable
 from audioclust.runs.record import Run
-from audioclust.runs.run import NotebookFailed, find_notebook, run
-from audioclust.runs.sweep import sweep
+from audioclust.runs.run import NotebookFailed, Task, find_notebook, notebooks, run
+from audioclust.runs.sweep import run_tasks, sweep
 
-__all__ = ["NotebookFailed", "Run", "Sweep", "collect", "find_notebook", "run", "sweep"]
+__all__ = [
+    "Dataset",
+    "NotebookFailed",
+    "Run",
+    "Sweep",
+    "Task",
+    "collect",
+    "find_notebook",
+    "forget",
+    "needed",
+    "notebooks",
+    "run",
+    "run_tasks",
+    "sweep",
+    "usable",
+]

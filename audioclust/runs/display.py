@@ -46,9 +46,9 @@ class Display:
         if self._silent or now - self._last < (_REFRESH if self._terminal else _PLAIN):
             return
         self._last = now
-        text = f"{stage}: {done} of {total} done, {elapsed(now - since)}"
+        text = f"{stage}: {done} of {total} done, {elapsed(now - since)}" if total > 1 else stage
         if running:
-            text += f"; running: {', '.join(running)}"
+            text += f"; running: {'; '.join(running)}" if total > 1 else f": {running[0]}"
         if not self._terminal:
             self._write(f"  {text}\n")
             return

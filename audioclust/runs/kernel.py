@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -65,10 +65,12 @@ class Kernels:
             for kernel in self._alive:
                 _kill(kernel)
 
-    def execute(self, source: Path, target: Path, parameters: dict[str, Any]) -> None:
+    def execute(
+        self, source: Path, target: Path, parameters: dict[str, Any], environment: Mapping[str, str] | None = None
+    ) -> None:
         """Execute a notebook and keep it as executed, also when a cell raises.
 
-        Several may be executed at once, by different threads.
+        Several may be executed at once, by different threads. Kernels get `environment` beside that of this process.
 
         Raises
         ------
@@ -84,7 +86,7 @@ class Kernels:
         running.parent.mkdir(parents=True, exist_ok=True)
         running.unlink(missing_ok=True)  # a killed run left it
         with _scratch() as folder:
-            manager = self._manager(folder, source.parent, target)
+            manager = self._manager(folder, source.parent, target, environment or {})
             try:
                 papermill.execute_notebook(
                     str(source), str(running), parameters=parameters, progress_bar=False, kernel_name="python3",
@@ -107,13 +109,13 @@ class Kernels:
             folder = next((scratch for scratch, target in self._alive.values() if target.parent == run), None)
         return _read(folder / "progress") if folder else ""
 
-    def _manager(self, folder: Path, cwd: Path, target: Path) -> type:
+    def _manager(self, folder: Path, cwd: Path, target: Path, given: Mapping[str, str]) -> type:
         """Return the class of a kernel manager whose one kernel works in `cwd`, with its files in `folder`."""
         from jupyter_client.manager import AsyncKernelManager
         from traitlets import Unicode
 
         kernels = self
-        environment = os.environ | {"AUDIOCLUST_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        environment = os.environ | {"AUDIOCLUST_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"} | given
         environment[parallel.PROGRESS_FILE] = str(folder / "progress")
         if self._threads:
             limits = {f"{library}_NUM_THREADS": str(self._threads) for library in _THREADS}

@@ -12,7 +12,7 @@ from audioclust.installation import versions
 from audioclust.project import Project
 from audioclust.runs.run import Task, is_done
 
-__all__ = ["check_dataset", "first_step", "is_current", "usable"]
+__all__ = ["check_dataset", "first_step", "is_current", "needed", "usable"]
 
 _REASONS = 3  # different problems that are named
 
@@ -38,6 +38,24 @@ def first_step(project: Project, name: str) -> str | None:
     if (project.dataset(name) / "metadata.parquet").exists():
         return None if _is_unchanged(project, name) else "01_metadata"
     return "01_metadata" if _is_here(project, name) else "00_prepare"
+
+
+def needed(task: Task) -> list[Task]:
+    """Return what has to run before a notebook that is run by itself.
+
+    Raises
+    ------
+    ValueError
+        When neither the project nor the catalogue has its dataset.
+    """
+    project, name, notebook = task.project, task.checked.dataset, task.checked.notebook
+    if notebook == "00_prepare" or name == "all":
+        return []
+    check_dataset(project, name)
+    first = first_step(project, name)
+    return (
+        [Task.of(first, project, {"dataset": name, "jobs": task.checked.jobs})] if first not in (None, notebook) else []
+    )
 
 
 def is_current(task: Task) -> bool:

@@ -8,6 +8,7 @@ warnings, error``. ``data`` is a digest of the recordings and labels that it was
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ from audioclust.runs.parameters import Parameters
 __all__ = ["Run", "data_digest"]
 
 log = logging.getLogger(__name__)
+
+RECORD = "AUDIOCLUST_RECORD"  # names the record that a headless notebook writes; it becomes run.json at the very end
 
 
 class Run:
@@ -260,7 +263,9 @@ class Run:
         if self._labels:
             with files.atomic(self.folder / "labels.parquet") as partial:
                 pd.concat(self._labels, ignore_index=True).to_parquet(partial, index=False)
-        path = files.write_json(self.folder / "run.json", self._document("failed" if failed else "complete"))
+        path = files.write_json(
+            self.folder / os.environ.get(RECORD, "run.json"), self._document("failed" if failed else "complete")
+        )
         if failed:
             raise RuntimeError(f"{len(failed)} of {len(self.clusterings)} clusterings failed: {'; '.join(failed[:5])}")
         return path

@@ -14,13 +14,20 @@ from audioclust.installation import shipped, versions
 from audioclust.project import Project
 from audioclust.runs.kernel import Kernels, Stopped
 from audioclust.runs.parameters import Parameters, check
-from audioclust.runs.record import data_digest
+from audioclust.runs.record import RECORD, data_digest
 
-__all__ = ["NotebookFailed", "Task", "find_notebook", "is_done", "run"]
+__all__ = ["NotebookFailed", "Task", "find_notebook", "is_done", "notebooks", "run"]
 
 
 class NotebookFailed(RuntimeError):
     """A notebook raised; the message says where it stands as executed, and what it raised."""
+
+
+def notebooks(project: Project) -> dict[str, Path]:
+    """Return the notebooks that there are, by name: those of the project before those that come with the package."""
+    places = (shipped("notebooks"), project.root / "notebooks")
+    found = {path.stem: path.resolve() for place in places for path in place.glob("*.ipynb")}
+    return dict(sorted(found.items()))
 
 
 def find_notebook(notebook: str | Path, project: Project) -> Path:
@@ -44,10 +51,7 @@ def find_notebook(notebook: str | Path, project: Project) -> Path:
     name = path.name.removesuffix(".ipynb")
     if path.suffix == ".ipynb" and path.is_file():
         return path.resolve()
-    known: dict[str, Path] = {}
-    for place in (project.root / "notebooks", shipped("notebooks")):
-        for found in sorted(place.glob("*.ipynb")):
-            known.setdefault(found.stem, found.resolve())
+    known = notebooks(project)
     fits = [name] if name in known else [stem for stem in known if stem.startswith(name)]
     if len(fits) > 1:
         raise ValueError(f"notebook={str(notebook)!r}: may be {' or '.join(sorted(fits))}")
@@ -111,27 +115,30 @@ class Task:
 
     def _execute(self, kernels: Kernels) -> None:
         record, notebook = self.folder / "run.json", self.folder / "notebook.ipynb"
-        record.unlink(missing_ok=True)
-        notebook.unlink(missing_ok=True)
+        running = self.folder / ".running.json"  # it becomes run.json when all else stands
+        for earlier in (record, notebook, running):
+            earlier.unlink(missing_ok=True)
         started = datetime.now(UTC)
         try:
-            kernels.execute(self.source, notebook, self.checked.model_dump())
+            kernels.execute(self.source, notebook, self.checked.model_dump(), {RECORD: running.name})
         except Stopped:
             raise
         except Exception as error:
             message = _reason(error)
             self._note_failure(message, started)
             raise NotebookFailed(f"{self.source.stem}: {message} (see {notebook})") from error
-        if not record.exists():
-            message = f"it ended without writing {record}"
+        if not running.exists():
+            message = "ended without run.finish()"
             self._note_failure(message, started)
-            raise NotebookFailed(f"{self.source.stem}: {message}")
+            raise NotebookFailed(f"{self.source.stem}: {message} (see {notebook})")
+        running.replace(record)
 
     def _note_failure(self, message: str, started: datetime) -> None:
         """Leave a record of a run that raised; one that the notebook wrote itself keeps its clusterings."""
-        path, checked = self.folder / "run.json", self.checked
-        if path.exists():
-            files.write_json(path, {**files.read_json(path), "status": "failed", "error": message})
+        path, running, checked = self.folder / "run.json", self.folder / ".running.json", self.checked
+        if running.exists():
+            files.write_json(path, {**files.read_json(running), "status": "failed", "error": message})
+            running.unlink()
             return
         document: dict[str, Any] = {
             "notebook": checked.notebook,
@@ -196,8 +203,7 @@ def run(
 def is_done(folder: Path, project: Project, dataset: str, *, data: str | None = None) -> bool:
     """Whether the run in `folder` is complete and was computed from the recordings as they are known now.
 
-    `data` is the digest of those recordings, where the caller has it already. A run that was killed before its notebook
-    was in place, or whose record is damaged, is not complete.
+    `data` is the digest of those recordings, where the caller has it already. A damaged record is not complete.
     """
     try:
         document = files.read_json(folder / "run.json")
@@ -206,7 +212,7 @@ def is_done(folder: Path, project: Project, dataset: str, *, data: str | None = 
     if not isinstance(document, dict) or document.get("status") != "complete":
         return False
     known = data_digest(project, dataset) if data is None else data
-    return document.get("data") == known and (folder / "notebook.ipynb").is_file()
+    return document.get("data") == known
 
 
 def _reason(error: Exception) -> str:

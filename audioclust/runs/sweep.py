@@ -97,7 +97,7 @@ def run_tasks(tasks: Sequence[Task], *, resume: bool) -> list[Row]:
     After one that fails the others are not run.
     """
     with parallel.Workers(1) as workers, Display() as display, _Pool(workers, display) as pool:
-        return pool.one_by_one("", tasks, resume)
+        return pool.one_by_one(tasks, resume)
 
 
 def _tasks(plan: Sweep, project: Project, dataset: Dataset, steps: list[Step]) -> list[Task]:
@@ -136,19 +136,20 @@ class _Pool:
         first = first_step(project, dataset)
         if first and all(task.checked.notebook != first for task in tasks):
             tasks = [Task.of(first, project, {"dataset": dataset}), *tasks]
-        return self.one_by_one(dataset, tasks, resume, current=True)
+        return self.one_by_one(tasks, resume, current=True)
 
-    def one_by_one(self, dataset: str, tasks: Sequence[Task], resume: bool, *, current: bool = False) -> list[Row]:
+    def one_by_one(self, tasks: Sequence[Task], resume: bool, *, current: bool = False) -> list[Row]:
         """Run notebooks one after another, until one fails; with `current`, those with nothing to do are kept."""
         rows: list[Row] = []
         for task in tasks:
+            stage = f"{task.checked.dataset}: {task.checked.notebook}"
             if resume and current and is_current(task):
-                self._display.say(f"{_of(task)} is up to date")
+                self._display.say(f"{stage} is up to date")
                 rows.append(_row(task, "kept", 0.0))
                 continue
-            self._display.say(f"{_of(task)} ...")
+            self._display.say(f"{stage} ...")
             future = self._single.submit(_one, task, self._alone, resume and not current, True, self._begun)
-            rows += self._follow(_of(task), {future: task}, self._alone, 1)
+            rows += self._follow(stage, {future: task}, self._alone, 1)
             if rows[-1]["status"] == "failed":
                 break
         return rows
@@ -184,7 +185,8 @@ class _Pool:
                 ended, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
                 for future in ended:
                     row, done = _result(future, futures[future]), total - len(waiting)
-                    told = f"{_of(futures[future])} {_outcome(row)}"
+                    named = stage if total == 1 else f"{stage}: {futures[future].folder.name}"
+                    told = f"{named} {_outcome(row)}"
                     self._display.say(told if total == 1 else f"{told} ({done} of {total})")
                 running = [task for future, task in futures.items() if future in waiting and task.folder in self._begun]
                 shown = [self._shown(task, kernels) for task in running]
@@ -197,8 +199,9 @@ class _Pool:
 
     def _shown(self, task: Task, kernels: Kernels | None) -> str:
         told = kernels.progress(task.folder) if kernels else ""
-        name = " ".join(task.folder.name.split("-")[1:-1]) or task.checked.notebook
-        return f"{name} ({told or elapsed(time.monotonic() - self._begun[task.folder])})"
+        name = " ".join(task.folder.name.split("-")[1:-1])  # without the notebook and the digest
+        so_far = elapsed(time.monotonic() - self._begun[task.folder])
+        return ", ".join(filter(None, (name, told, so_far)))
 
 
 def _one(task: Task, kernels: Kernels | None, resume: bool, patient: bool, begun: dict[Path, float] | None) -> Row:
@@ -225,10 +228,6 @@ def _result(future: Future[Row], task: Task) -> Row:
 def _row(task: Task, status: str, seconds: float, error: str | None = None) -> Row:
     known = {"dataset": task.checked.dataset, "notebook": task.checked.notebook, "run": task.folder.name}
     return {**known, "status": status, "seconds": seconds, "error": error}
-
-
-def _of(task: Task) -> str:
-    return f"{task.checked.dataset}: {task.folder.name}"
 
 
 def _outcome(row: Row) -> str:
