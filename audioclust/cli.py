@@ -235,9 +235,9 @@ def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
         folder = folder / "-".join(sorted(set(datasets)))
     if collected.empty:
         raise ValueError(f"{home.results} holds no runs yet: audioclust sweep, or audioclust demo")
-    written = tables.write(collected, folder)
+    written = tables.write(collected, folder, results=home.results)
     for table in tables.comparison(collected)["comparison"]:
-        if table.title.startswith("Best"):
+        if table.title.startswith(("Best", "Without labels")):
             _tell(table.to_markdown())
     _tell("tables:")
     for path in written:

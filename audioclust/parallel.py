@@ -25,6 +25,8 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
+from audioclust import plugins
+
 with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
@@ -220,7 +222,7 @@ class Workers:
 
     def _on_this_machine(self, function: Callable, items: Sequence[Any], chunk: int | str) -> Iterator:
         with joblib.parallel_config("loky", n_jobs=max(2, self.count), inner_max_num_threads=1):
-            started = {"initializer": _start, "initargs": (os.getpid(), _plugins())}
+            started = {"initializer": _start, "initargs": (os.getpid(), plugins.loaded())}
             pool = joblib.Parallel(return_as="generator", batch_size=chunk, **started)
         yield from pool(joblib.delayed(function)(item) for item in items)
 
@@ -229,7 +231,7 @@ class Workers:
 
         size = chunk if isinstance(chunk, int) else max(1, len(items) // (4 * self.count))
         parts = [items[start : start + size] for start in range(0, len(items), size)]
-        sent = {"function": cloudpickle.dumps(function), "plugins": _plugins()}
+        sent = {"function": cloudpickle.dumps(function), "names": plugins.loaded()}
         futures = self._client.map(_on_one_thread, parts, **sent, pure=False)
         for i, future in enumerate(futures):
             yield from future.result()
@@ -266,37 +268,25 @@ def _is_parent(parent: int) -> bool:
     return psutil.pid_exists(parent)
 
 
-def _start(parent: int, plugins: list[str]) -> None:
+def _start(parent: int, names: list[str]) -> None:
     """Begin a worker: what plugins register is known there before the first call arrives."""
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     os.environ.pop(PROGRESS_FILE, None)
-    _load(plugins)
+    plugins.load(names)
 
 
-def _on_one_thread(items: Sequence[Any], function: bytes, plugins: list[str]) -> list[Any]:
+def _on_one_thread(items: Sequence[Any], function: bytes, names: list[str]) -> list[Any]:
     """Call a pickled function, on a cluster's worker, which may hold other threads and other limits."""
     import cloudpickle
 
-    _load(plugins)
+    plugins.load(names)
     called = cloudpickle.loads(function)
     with threadpool_limits(1):
         for library in ("torch", "numba"):
             if library in sys.modules:
                 sys.modules[library].set_num_threads(1)
         return [called(item) for item in items]
-
-
-def _plugins() -> list[str]:
-    known = sys.modules.get("audioclust.plugins")
-    return known.loaded() if known else []
-
-
-def _load(names: list[str]) -> None:
-    if names:
-        from audioclust import plugins  # type: ignore[attr-defined]
-
-        plugins.load(names)
 
 
 def _connected(address: str) -> Any:

@@ -115,7 +115,7 @@ class Kernels:
         from traitlets import Unicode
 
         kernels = self
-        environment = os.environ | {"AUDIOCLUST_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"} | given
+        environment = {**os.environ, "AUDIOCLUST_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **given}
         environment[parallel.PROGRESS_FILE] = str(folder / "progress")
         if self._threads:
             limits = {f"{library}_NUM_THREADS": str(self._threads) for library in _THREADS}

@@ -263,12 +263,11 @@ class Run:
         if self._labels:
             with files.atomic(self.folder / "labels.parquet") as partial:
                 pd.concat(self._labels, ignore_index=True).to_parquet(partial, index=False)
-        path = files.write_json(
-            self.folder / os.environ.get(RECORD, "run.json"), self._document("failed" if failed else "complete")
-        )
+        document = self._document("failed" if failed else "complete")
+        files.write_json(self.folder / os.environ.get(RECORD, "run.json"), document)
         if failed:
             raise RuntimeError(f"{len(failed)} of {len(self.clusterings)} clusterings failed: {'; '.join(failed[:5])}")
-        return path
+        return self.folder / "run.json"
 
     def _document(self, status: str) -> dict[str, Any]:
         return {
