@@ -165,6 +165,57 @@ def test_scatter_pair_keeps_positions_and_tells_labels_apart():
     assert len(plots.scatter_pair(positions, None, labels).axes) == 1
 
 
+def oklab(colours, view=None):
+    """Colours [shape=(n, 3), linear RGB] in OKLab, seen with a colour blindness (Machado et al. 2009)."""
+    views = {
+        "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+        "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    }
+    seen = colours if view is None else np.clip(colours @ np.array(views[view]).T, 0, 1)
+    cones = [[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]
+    mixed = [[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]
+    return np.cbrt(seen @ np.array(cones).T) @ np.array(mixed).T
+
+
+def test_colours_stand_out_from_white_and_from_one_another():
+    rgb = np.array([mpl.colors.to_rgb(colour) for colour in plots.PALETTE])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    assert len(rgb) == 24
+    assert (1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)).min() >= 3, "WCAG 2.1, 1.4.11"
+    least = {None: (0.16, 0.11, 0.085), "deuteranopia": (0.1, 0.07, 0.055), "protanopia": (0.09, 0.065, 0.055)}
+    for view, limits in least.items():
+        places = oklab(linear, view)
+        for count, limit in zip((8, 16, 24), limits, strict=True):
+            apart = np.linalg.norm(places[:count, None] - places[:count], axis=-1)
+            assert apart[~np.eye(count, dtype=bool)].min() >= limit, (view, count)
+
+
+def colours(ax):
+    return {c.get_label(): mpl.colors.to_hex(c.get_facecolor()[0]) for c in ax.collections}
+
+
+def test_a_cluster_has_the_colour_of_its_label():
+    truth = np.array(["a"] * 5 + ["b"] * 5 + ["c"] * 5 + [None])
+    labels = np.array([2] * 5 + [0] * 4 + [-1] + [1] * 3 + [3] * 2 + [3])
+    left, right = (colours(ax) for ax in plots.scatter_pair(np.zeros((16, 2)), truth, labels).axes)
+    assert [right["2"], right["0"], right["1"]] == [left["a"], left["b"], left["c"]]
+    assert right["3"] not in {*left.values(), right["noise"]}, "a cluster without a label of its own"
+    assert right["noise"] == left["–"]
+    assert list(right) == ["0", "1", "2", "3", "noise"]
+
+
+def test_figures_without_labels_have_no_panel_or_are_refused():
+    missing = np.array([None, np.nan, None, None], dtype=object)
+    assert len(plots.scatter_pair(np.zeros((4, 2)), missing, [0, 1, 0, 1]).axes) == 1
+    with pytest.raises(ValueError, match="every label is missing"):
+        plots.confusion([0, 1, 0, 1], missing)
+    with pytest.raises(ValueError, match="truth: 2 labels for 3"):
+        plots.confusion([0, 1, 0], ["a", "b"])
+    ax = plots.confusion([0, 1, 0], ["a", "b", None])
+    assert ticks(ax.xaxis) == ["a", "b"]
+    assert sorted(texts(ax)) == ["1", "1"]
+
+
 def test_many_labels_have_no_legend_and_missing_ones_are_grey():
     positions = np.zeros((30, 2))
     assert plots.scatter(positions, np.arange(30)).get_legend() is None

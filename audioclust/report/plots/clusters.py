@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from audioclust.report.plots.style import NOISE, PALETTE, canvas, encoding, figure_of, styled
+from audioclust.report.plots.style import NOISE, PALETTE, canvas, encoding, figure_of, matched, styled
 
 __all__ = ["cluster_sizes", "confusion", "nuisance", "score_distributions", "silhouettes"]
 
@@ -20,30 +20,43 @@ NUMBERS_LIMIT = 25
 def confusion(labels: Any, truth: Any, *, ax: Axes | None = None, title: str = "Clusters and labels") -> Axes:
     """Draw how many recordings of each label every cluster holds.
 
-    Clusters are put opposite the labels they match best (Hungarian assignment on the counts), further clusters and
-    noise below. Colour is the share of the row. Above 25 rows or columns the counts are left out.
+    Clusters are put opposite the labels they match best, one to one; further clusters and noise stand below. Colour is
+    the share of the row. Above 25 rows or columns the counts are left out.
 
     Parameters
     ----------
     labels : array-like [shape=(n,)]
         Clusters; -1 is noise.
     truth : array-like [shape=(n,)]
+        Recordings whose label is missing are left out.
     ax : Axes, optional
     title : str
-    """
-    from scipy.optimize import linear_sum_assignment
 
-    table = pd.crosstab(pd.Series(np.asarray(labels), name="c"), pd.Series(np.asarray(truth, dtype=object)).map(str))
+    Raises
+    ------
+    ValueError
+        When lengths differ, or every label is missing.
+
+    Examples
+    --------
+    >>> from audioclust.report import plots
+    >>> ax = plots.confusion([1, 1, 0, -1], ["a", "a", "b", "b"])
+    >>> [tick.get_text() for tick in ax.get_yticklabels()]
+    ['1', '0', 'noise']
+    """
+    labels, truth = np.asarray(labels), np.asarray(truth, dtype=object)
+    if len(labels) != len(truth):
+        raise ValueError(f"truth: {len(truth)} labels for {len(labels)} recordings")
+    known = pd.notna(truth)
+    if not known.any():
+        raise ValueError("truth: every label is missing, so there is nothing to compare the clusters with")
+    labels, truth = labels[known], np.array([str(label) for label in truth[known]])
+    table = pd.crosstab(pd.Series(labels, name="cluster"), pd.Series(truth, name="label"))
+    table = table.loc[_opposite(table, matched(labels, truth))]
     counts = table.to_numpy()
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    order = list(rows[np.argsort(columns)])
-    order += sorted(set(range(len(counts))) - set(order), key=lambda row: -counts[row].sum())
-    order.sort(key=lambda row: table.index[row] == -1)
-    counts = counts[order]
-    names = ["noise" if table.index[row] == -1 else str(table.index[row]) for row in order]
     height, width = counts.shape
     ax = canvas(ax, (float(np.clip(2.5 + 0.45 * width, 4, 14)), float(np.clip(1.8 + 0.34 * height, 3, 14))))
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    share = counts / counts.sum(axis=1, keepdims=True)
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if max(height, width) <= NUMBERS_LIMIT:
         for (row, column), count in np.ndenumerate(counts):
@@ -51,10 +64,21 @@ def confusion(labels: Any, truth: Any, *, ax: Axes | None = None, title: str = "
                 ink = "white" if share[row, column] > 0.55 else "#1D2430"
                 ax.text(column, row, str(count), ha="center", va="center", fontsize=8, color=ink)
     _ticks(ax, "x", [str(name) for name in table.columns])
-    _ticks(ax, "y", names)
+    _ticks(ax, "y", ["noise" if name == -1 else str(name) for name in table.index])
     ax.set(xlabel="label", ylabel="cluster", title=title)
     figure_of(ax).colorbar(image, ax=ax, label="share of the cluster", pad=0.02)
     return ax
+
+
+def _opposite(table: pd.DataFrame, label_of: Mapping[Any, Any]) -> list[Any]:
+    """Order clusters as their labels are, then the others from the largest, then noise."""
+    columns = list(table.columns)
+
+    def place(cluster: Any) -> tuple[bool, int, int]:
+        matches = columns.index(label_of[cluster]) if cluster in label_of else len(columns)
+        return cluster == -1, matches, -int(table.loc[cluster].sum())
+
+    return sorted(table.index, key=place)
 
 
 @styled
@@ -66,6 +90,12 @@ def cluster_sizes(labels: Any, *, ax: Axes | None = None, title: str = "Cluster 
     labels : array-like [shape=(n,)]
     ax : Axes, optional
     title : str
+
+    Examples
+    --------
+    >>> from audioclust.report import plots
+    >>> plots.cluster_sizes([0, 1, 1, -1]).get_title("left")
+    'Cluster sizes (2 clusters)'
     """
     clusters, counts = np.unique(np.asarray(labels), return_counts=True)
     order = sorted(range(len(clusters)), key=lambda i: (clusters[i] == -1, -counts[i], clusters[i]))
@@ -92,6 +122,14 @@ def silhouettes(values: Any, labels: Any, *, ax: Axes | None = None, title: str 
         Clusters; noise is left out.
     ax : Axes, optional
     title : str
+
+    Examples
+    --------
+    >>> from audioclust.evaluation.internal import silhouettes
+    >>> from audioclust.report import plots
+    >>> X, labels = [[0.0], [0.1], [9.0], [9.2]], [0, 0, 1, 1]
+    >>> plots.silhouettes(silhouettes(X, labels), labels).get_xlabel()
+    'silhouette'
     """
     values, labels = np.asarray(values, dtype=float), np.asarray(labels)
     kept = np.isfinite(values) & (labels != -1)
@@ -129,6 +167,13 @@ def score_distributions(
     threshold : float, optional
         Similarity at which both errors are equal.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from audioclust.report import plots
+    >>> ax = plots.score_distributions([0.9, 0.8], [0.1, 0.3], threshold=0.5)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['different (2 pairs)', 'same (2 pairs)', 'threshold 0.500']
     """
     ax = canvas(ax, (7, 3.6))
     same, different = np.asarray(same, dtype=float), np.asarray(different, dtype=float)
@@ -162,6 +207,12 @@ def nuisance(
     nmi : float, optional
         NMI of the clusters with the label.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> from audioclust.report import plots
+    >>> plots.nuisance({"speaker": 0.7, "level": 0.1}, truth="emotion", nmi=0.4).get_title("left")
+    'Clusters follow speaker, not emotion'
     """
     bars = {name: float(value) for name, value in scores.items() if value is not None and np.isfinite(value)}
     if nmi is not None:

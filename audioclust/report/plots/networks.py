@@ -32,6 +32,12 @@ def loss_curves(
         Lightning works as it is read: rows that lack a loss are skipped, other columns' ``step`` is not drawn.
     ax : Axes, optional
     title : str
+
+    Examples
+    --------
+    >>> from audioclust.report import plots
+    >>> plots.loss_curves({"epoch": [1, 2], "loss": [0.5, 0.1]}).get_yscale()
+    'log'
     """
     ax = canvas(ax)
     table = pd.DataFrame(history)
@@ -66,6 +72,19 @@ def reconstructions(
         Titles of the images.
     count : int
         How many are drawn, evenly spread over the n.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> images = np.zeros((20, 4, 8))
+    >>> len(plots.reconstructions(images, images, count=3).axes)
+    6
     """
     images, rebuilt = np.asarray(images), np.asarray(rebuilt)
     if images.shape != rebuilt.shape or images.ndim != 3:
@@ -95,6 +114,13 @@ def image_grid(images: np.ndarray, *, titles: Sequence[str] | None = None, colum
         One per image.
     columns : int
         Images in a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> len(plots.image_grid(np.zeros((5, 4, 8)), columns=3).axes)
+    6
     """
     images = np.asarray(images)
     columns = max(1, min(columns, len(images)))
@@ -127,6 +153,13 @@ def nearest_images(
         Rows of the queries; by default the first column of `neighbours`.
     names : sequence of str, optional
         One per image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> len(plots.nearest_images(np.zeros((5, 4, 8)), np.array([[0, 1, 2], [3, 4, 0]])).axes)
+    6
     """
     images, neighbours = np.asarray(images), np.asarray(neighbours)
     grid = neighbours if queries is None else np.column_stack([np.asarray(queries, dtype=int), neighbours])

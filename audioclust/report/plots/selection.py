@@ -42,6 +42,14 @@ def explained_variance(
     chosen : int, optional
         The number of components in use, marked.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> ax = plots.explained_variance(np.array([0.6, 0.3, 0.07, 0.03]))
+    >>> ax.texts[0].get_text()
+    '95% with 3 components'
     """
     ax = canvas(ax)
     values = np.asarray(values, dtype=float)
@@ -95,6 +103,14 @@ def k_selection(
     ------
     ValueError
         When there is no criterion with a number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from audioclust.report import plots
+    >>> figure = plots.k_selection(pd.DataFrame({"k": [2, 3, 4], "silhouette": [0.2, 0.5, 0.3]}), chosen=3)
+    >>> figure.get_suptitle()
+    'settled on k = 3'
     """
     if not isinstance(scores, pd.DataFrame):
         suggestions = scores.suggestions if suggestions is None else suggestions
@@ -110,24 +126,28 @@ def k_selection(
     lines = ceil(len(names) / columns)
     figure, axes = plt.subplots(lines, columns, figsize=(3.9 * columns, 2.7 * lines), squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
-        ax.plot(table.index, table[name], marker="o", markersize=4, color=PALETTE[0])
-        spread = next((table[f"{name}_{kind}"] for kind in ("std", "se") if f"{name}_{kind}" in table), None)
-        if spread is not None:
-            band = (table[name] - spread, table[name] + spread)
-            ax.fill_between(table.index, *band, alpha=0.2, color=PALETTE[0], linewidth=0)
-        k = marked.get(name)
-        if k is not None and k in table.index:
-            at = (k, table.loc[k, name])
-            ax.plot(*at, "o", markersize=10, color=PALETTE[5], fillstyle="none", markeredgewidth=2)
-            ax.annotate(f"k = {k}", at, xytext=(8, 6), textcoords="offset points", color=PALETTE[5])
+        _criterion(ax, table, name, marked.get(name))
         if truth is not None:
             ax.axvline(truth, color=PALETTE[2], linewidth=1, linestyle=":")
         if chosen is not None:
             ax.axvline(chosen, color=PALETTE[5], linewidth=1)
-        ax.set(title=_PANELS.get(name, str(name).replace("_", " ")), xlabel="clusters k")
     for ax in list(axes.flat)[len(names) :]:
         ax.set_axis_off()
     parts = [f"settled on k = {chosen}"] * (chosen is not None) + [f"dotted: {truth} labels"] * (truth is not None)
     if parts:
         figure.suptitle(", ".join(parts), x=0.01, ha="left")
     return figure
+
+
+def _criterion(ax: Axes, table: pd.DataFrame, name: str, k: int | None) -> None:
+    """Draw one criterion over k, its spread as a band, its suggestion `k` as a circle."""
+    ax.plot(table.index, table[name], marker="o", markersize=4, color=PALETTE[0])
+    spread = next((table[f"{name}_{kind}"] for kind in ("std", "se") if f"{name}_{kind}" in table), None)
+    if spread is not None:
+        band = (table[name] - spread, table[name] + spread)
+        ax.fill_between(table.index, *band, alpha=0.2, color=PALETTE[0], linewidth=0)
+    if k is not None and k in table.index:
+        at = (k, float(table[name].loc[k]))
+        ax.plot(*at, "o", markersize=10, color=PALETTE[5], fillstyle="none", markeredgewidth=2)
+        ax.annotate(f"k = {k}", at, xytext=(8, 6), textcoords="offset points", color=PALETTE[5])
+    ax.set(title=_PANELS.get(name, name.replace("_", " ")), xlabel="clusters k")

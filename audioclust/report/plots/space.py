@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audioclust.report.plots.style import PALETTE, canvas, encoding, plain, styled
+from audioclust.report.plots.style import PALETTE, canvas, encoding, matched, plain, styled
+from audioclust.validation import check_choice
 
 __all__ = ["dendrogram", "project_2d", "scatter", "scatter_pair"]
 
@@ -35,12 +38,18 @@ def project_2d(X: np.ndarray, method: str = "pca", *, random_state: int = 0) -> 
     ------
     ValueError
         When `method` is unknown, or `X` is not two-dimensional or holds values that are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> plots.project_2d(np.eye(4)).shape
+    (4, 2)
     """
     X = np.asarray(X, dtype=np.float64)
     if X.ndim != 2 or not np.isfinite(X).all():
         raise ValueError("X: must be an array (n, d) of finite numbers")
-    if method not in ("pca", "tsne", "umap"):
-        raise ValueError(f"method={method!r}: must be 'pca', 'tsne' or 'umap'")
+    check_choice("method", method, ("pca", "tsne", "umap"))
     n = len(X)
     if method == "pca" or n < 5:
         return _pca(X)
@@ -62,7 +71,13 @@ def project_2d(X: np.ndarray, method: str = "pca", *, random_state: int = 0) -> 
 
 @styled
 def scatter(
-    positions: np.ndarray, labels: Any, *, ax: Axes | None = None, title: str = "", legend: bool | None = None
+    positions: np.ndarray,
+    labels: Any,
+    *,
+    ax: Axes | None = None,
+    title: str = "",
+    legend: bool | None = None,
+    looks: Mapping[Any, tuple[str, str]] | None = None,
 ) -> Axes:
     """Draw points in the plane, coloured by label; -1 and missing labels are grey.
 
@@ -76,21 +91,41 @@ def scatter(
     title : str
     legend : bool, optional
         By default where there are at most 20 labels.
+    looks : mapping of label to (colour, marker), optional
+        By default one for each label, in the labels' order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> ax = plots.scatter(np.eye(2), ["a", "b"])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['a', 'b']
     """
     ax = canvas(ax, (6, 5))
     positions = np.asarray(positions, dtype=float)
     labels = np.asarray(labels, dtype=object)
     if len(labels) != len(positions):
         raise ValueError(f"labels: {len(labels)} for {len(positions)} positions")
-    looks = encoding(labels)
+    looks = encoding(labels) if looks is None else looks
     missing = np.array([label is None or label != label for label in labels], dtype=bool)
     size = float(np.clip(3000 / max(len(positions), 1), 5, 36))
+    edge = 0.3 if size > 12 else 0  # a fine white line tells points apart that touch
     for label, (colour, marker) in looks.items():
         chosen = missing if label is None else (labels == label) & ~missing
         noise = label is None or label == -1
-        look: dict[str, Any] = {"alpha": 0.5, "zorder": 1} if noise else {"alpha": 0.8, "zorder": 2}
+        look: dict[str, Any] = {"alpha": 0.5, "zorder": 1} if noise else {"zorder": 2}
         look["label"] = "noise" if label == -1 else "–" if label is None else plain(label, 24)
-        ax.scatter(positions[chosen, 0], positions[chosen, 1], s=size, c=colour, marker=marker, linewidths=0, **look)
+        ax.scatter(
+            positions[chosen, 0],
+            positions[chosen, 1],
+            s=size,
+            c=colour,
+            marker=marker,
+            linewidths=edge,
+            edgecolors="white",
+            **look,
+        )
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[["left", "bottom"]].set_visible(False)
     if legend if legend is not None else 1 < len(looks) <= LEGEND_LIMIT:
@@ -108,17 +143,34 @@ def scatter_pair(
     ----------
     positions : np.ndarray [shape=(n, 2)]
     truth : array-like [shape=(n,)], or None
-        None leaves that panel out.
+        None, or labels that are all missing, leave that panel out.
     labels : array-like [shape=(n,)]
+        A cluster has the colour of the label that it matches best, one to one; further clusters have colours of their
+        own.
     title : str
     truth_name : str
         What `truth` is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> figure = plots.scatter_pair(np.eye(3), ["a", "a", "b"], [1, 1, 0])
+    >>> [ax.get_title("left") for ax in figure.axes]
+    ['by label', 'by cluster (2)']
     """
-    found = f"by cluster ({len(set(np.asarray(labels).tolist()) - {-1})})"
-    panels = [(labels, found)] if truth is None else [(truth, f"by {truth_name}"), (labels, found)]
+    name = f"by cluster ({len(set(np.asarray(labels).tolist()) - {-1})})"
+    panels: list[tuple[Any, str, Any]] = [(labels, name, None)]
+    if truth is not None and pd.notna(np.asarray(truth, dtype=object)).any():
+        known = encoding(truth)
+        label_of = matched(labels, truth)
+        rest = [cluster for cluster in np.asarray(labels).tolist() if cluster not in label_of]
+        looks = {cluster: known[label] for cluster, label in label_of.items()} | encoding(rest, start=len(known))
+        looks = dict(sorted(looks.items(), key=lambda item: (item[0] == -1, item[0])))
+        panels = [(truth, f"by {truth_name}", known), (labels, name, looks)]
     figure, axes = plt.subplots(1, len(panels), figsize=(6.5 * len(panels), 5), sharex=True, sharey=True, squeeze=False)
-    for ax, (values, name) in zip(axes[0], panels, strict=True):
-        scatter(positions, values, ax=ax, title=name)
+    for ax, (values, name, looks) in zip(axes[0], panels, strict=True):
+        scatter(positions, values, ax=ax, title=name, looks=looks)
     if title:
         figure.suptitle(plain(title), x=0.01, ha="left", weight="bold")
     return figure
@@ -140,6 +192,18 @@ def dendrogram(
     n_clusters : int, optional
         Draws a line where the tree falls into this many clusters.
     ax : Axes, optional
+
+    Raises
+    ------
+    ValueError
+        When `X` has fewer than 2 rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.report import plots
+    >>> plots.dendrogram(np.eye(4), n_clusters=2).get_title("left")
+    'Dendrogram (ward, 4 recordings)'
     """
     from scipy.cluster import hierarchy
 

@@ -15,15 +15,34 @@ import seaborn
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
 
 from audioclust import files
 
-__all__ = ["MARKERS", "NOISE", "PALETTE", "canvas", "encoding", "figure_of", "plain", "save", "style", "styled"]
+__all__ = [
+    "MARKERS",
+    "NOISE",
+    "PALETTE",
+    "canvas",
+    "encoding",
+    "figure_of",
+    "matched",
+    "plain",
+    "save",
+    "style",
+    "styled",
+]
 
-# Okabe and Ito's colours without black, told apart with any common colour blindness; the order alternates lightness.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B8A800")
+# Each has a contrast of at least 3 to 1 with white, and is as far as can be from those before it, for readers with the
+# common colour blindnesses too: chosen one after the other by their distance in OKLab (a test measures it).
+PALETTE = (
+    "#0072B2", "#D17C00", "#00704C", "#0000C7", "#580068", "#B83210", "#B770FF", "#582800",
+    "#7820FF", "#BF208F", "#004848", "#FF5078", "#870097", "#E718CF", "#309F60", "#870038",
+    "#703870", "#8070D7", "#873000", "#606080", "#608050", "#2848B7", "#E73018", "#4820DF",
+)  # fmt: skip
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
-NOISE = "#B0B4BA"
+NOISE = "#8A9099"
+_PER_MARKER = 8  # further groups have another marker, not only another colour
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,18 +94,44 @@ def canvas(ax: Axes | None, size: tuple[float, float] = (6.4, 4.0)) -> Axes:
     return plt.subplots(figsize=size)[1]
 
 
-def encoding(values: Any) -> dict[Any, tuple[str, str]]:
+def encoding(values: Any, *, start: int = 0) -> dict[Any, tuple[str, str]]:
     """Give every distinct value a colour and a marker, the same for the same values in whatever order.
 
-    Missing values and the cluster -1 (noise) are grey dots.
+    Missing values and the cluster -1 (noise) are grey dots. The first `start` looks are left to others.
     """
     distinct = sorted({_value(value) for value in np.asarray(values, dtype=object)}, key=_sort_key)
     result: dict[Any, tuple[str, str]] = {}
-    for place, value in enumerate(value for value in distinct if value is not None and value != -1):
-        result[value] = (PALETTE[place % len(PALETTE)], MARKERS[place // len(PALETTE) % len(MARKERS)])
+    for place, value in enumerate((v for v in distinct if v is not None and v != -1), start=start):
+        result[value] = (PALETTE[place % len(PALETTE)], MARKERS[place // _PER_MARKER % len(MARKERS)])
     for value in distinct:
         result.setdefault(value, (NOISE, "."))
     return result
+
+
+def matched(labels: Any, truth: Any) -> dict[Any, Any]:
+    """Give clusters the label that each holds most of, one to one, so that most recordings agree.
+
+    Parameters
+    ----------
+    labels : array-like [shape=(n,)]
+        Clusters; noise (-1) gets no label.
+    truth : array-like [shape=(n,)]
+        Missing values are left out.
+
+    Returns
+    -------
+    dict
+        Label by cluster. With more clusters than labels, some clusters have none.
+    """
+    pairs = [(_value(c), _value(t)) for c, t in zip(np.asarray(labels), np.asarray(truth, dtype=object), strict=True)]
+    pairs = [(cluster, label) for cluster, label in pairs if cluster != -1 and label is not None]
+    if not pairs:
+        return {}
+    clusters, names = (list(dict.fromkeys(values)) for values in zip(*pairs, strict=True))
+    counts = np.zeros((len(clusters), len(names)))
+    np.add.at(counts, ([clusters.index(c) for c, _ in pairs], [names.index(t) for _, t in pairs]), 1)
+    best = zip(*linear_sum_assignment(counts, maximize=True), strict=True)
+    return {clusters[row]: names[column] for row, column in best if counts[row, column]}
 
 
 def figure_of(drawing: Axes | Figure) -> Figure:
@@ -114,6 +159,19 @@ def save(drawing: Axes | Figure, path: str | Path) -> Path:
     -------
     Path
         `path`.
+
+    Raises
+    ------
+    ValueError
+        When `path` has another suffix.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from audioclust.report import plots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.save(plots.cluster_sizes([0, 0, 1]), f"{folder}/sizes.png").name
+    'sizes.png'
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
