@@ -1,9 +1,9 @@
 """Figures: every function takes arrays or tables and gives the matplotlib Axes or Figure that it drew.
 
 Functions that draw one panel take ``ax`` and return it (a new one where it is None); those that draw several return a
-Figure. The style is local to each call: matplotlib's settings are as before afterwards. Colours stand out from white and
-are told apart by colour-blind readers; beyond eight groups markers differ too. `save` writes a PNG atomically and closes
-the figure.
+Figure. The style is local to each call: matplotlib's settings are as before afterwards. Colours stand out from white
+and are told apart by colour-blind readers; beyond eight groups markers differ too. `save` writes a PNG atomically and
+closes the figure.
 """
 
 from audioclust.report.plots.clusters import cluster_sizes, confusion, nuisance, score_distributions, silhouettes
