@@ -19,10 +19,8 @@ __all__ = [
     "groups",
     "heading",
     "is_empty",
-    "is_network",
     "is_number",
     "name_of",
-    "usual_features",
 ]
 
 PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
@@ -51,54 +49,14 @@ def display(score: str) -> tuple[float, int]:
     return 1.0, {"n_clusters": 1, "calinski_harabasz": 1, "seconds": 2}.get(base, 3)
 
 
-# Until the registries give titles.
-_T = {
-    "kmeans": "K-Means",
-    "fuzzy_cmeans": "Fuzzy C-Means",
-    "agglomerative": "Agglomerative",
-    "dbscan": "DBSCAN",
-    "hdbscan": "HDBSCAN",
-    "spectral": "Spectral",
-    "dcec": "DCEC",
-    "n2d": "N2D",
-}
-
-
-def is_network(name: Any) -> bool:
-    """Return whether an algorithm trains a network on the recordings that it clusters."""
-    if hasattr(clustering, "is_network"):
-        return clustering.is_network(str(name))
-    return str(name).startswith("ae_") or str(name).partition(":")[0] in ("dcec", "camsat")
-
-
 def algorithm_title(name: Any) -> str:
     """Return an algorithm's name as printed, "K-Means"; one that is not known here stays as it is."""
-    if hasattr(clustering, "title_of"):
-        return clustering.title_of(str(name))
-    base, colon, variant = str(name).partition(":")
-    ae = base.startswith("ae_")
-    base = base.removeprefix("ae_")
-    if base not in _T:
-        return blank(name)
-    return ("AE + " if ae else "") + _T.get(base, base) + (f": {variant}" if colon else "")
-
-
-def usual_features() -> tuple[str, ...]:
-    """Return the features' names in their usual order."""
-    return tuple(features.available()) if hasattr(features, "available") else tuple(features.FEATURES)
+    return clustering.title_of(blank(name))
 
 
 def feature_title(name: Any) -> str:
     """Return a feature's name as printed, "MFCC"; one that is not known here (an encoder's, say) stays as it is."""
-    if hasattr(features, "entry"):
-        return features.entry(name).title if name in features.available() else str(name)
-    return {
-        "spectrogram": "Spectrogram",
-        "mel": "Mel spectrogram",
-        "chroma": "Chroma",
-        "mfcc": "MFCC",
-        "mfcc_no0": "MFCC without c0",
-    }.get(str(name), blank(name))
+    return features.entry(name).title if name in features.available() else blank(name)
 
 
 def groups(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, Any], pd.DataFrame]]:

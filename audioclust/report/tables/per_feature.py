@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from audioclust import clustering, features
 from audioclust.report.tables.aggregate import LOWER, best, is_ranked
 from audioclust.report.tables.labels import (
     LONG_NAMES,
@@ -17,9 +18,7 @@ from audioclust.report.tables.labels import (
     groups,
     heading,
     is_empty,
-    is_network,
     name_of,
-    usual_features,
 )
 from audioclust.report.tables.published import SOURCES, Figure, lookup
 from audioclust.report.tables.table import Table, rank
@@ -47,7 +46,7 @@ def best_per_feature(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
         rows = feature_order(group["feature"])
         figures = lookup(dataset, label)
         for network in (False, True):
-            tried = group[group["algorithm"].map(is_network) == network]
+            tried = group[group["algorithm"].map(clustering.is_network) == network]
             if has_scores(tried, by):
                 known = {f.feature: f for f in figures if f.network is network and f.nmi is not None}
                 tables.append(_best(tried, rows, by, network, heading(dataset, label), known))
@@ -116,7 +115,7 @@ def scores(table: pd.DataFrame, score: str, *, by: str = "nmi") -> list[Table]:
 
 def _grid(group: pd.DataFrame, columns: Sequence[str], score: str, by: str, head: str) -> Table:
     names = {str(name) for name in group["algorithm"] if not is_empty(name)}
-    rows = sorted(names, key=lambda name: (is_network(name), algorithm_title(name)))
+    rows = sorted(names, key=lambda name: (clustering.is_network(name), algorithm_title(name)))
     scale, decimals = display(score)
     values = pd.DataFrame({"algorithm": rows})
     std, marks = pd.DataFrame(index=values.index), pd.DataFrame(index=values.index)
@@ -156,7 +155,7 @@ def _grid(group: pd.DataFrame, columns: Sequence[str], score: str, by: str, head
 
 def feature_order(names: Iterable[Any]) -> list[str]:
     """Return the distinct features: the usual ones in their order, then the others by name."""
-    usual = list(usual_features())
+    usual = list(features.available())
     distinct = {str(name) for name in names if not is_empty(name)}
     return sorted(distinct, key=lambda name: (usual.index(name) if name in usual else len(usual), name))
 

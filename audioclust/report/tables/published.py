@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audioclust import clustering
-from audioclust.report.tables.labels import algorithm_title, is_network
+from audioclust.report.tables.labels import algorithm_title
 
 __all__ = ["CAMSAT", "FIGURES", "SOURCES", "U_VECTORS", "Figure", "lookup"]
 
@@ -78,7 +78,7 @@ class Figure:
     @property
     def network(self) -> bool:
         """Whether a network was trained on the dataset for this row."""
-        return is_network(self.algorithm)
+        return clustering.is_network(self.algorithm)
 
     @property
     def title(self) -> str:
