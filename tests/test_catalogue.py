@@ -1,5 +1,6 @@
 """What every dataset of the catalogue must state, and fetching them from a server of our own."""
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -20,8 +21,8 @@ import pytest
 import soundfile
 
 from audioclust import datasets, files
-from audioclust.datasets import archives, download
-from audioclust.datasets.catalogue import module, names
+from audioclust.datasets import archives, download, fetching
+from audioclust.datasets.catalogue import check, module, names
 from audioclust.project import Project
 
 
@@ -248,6 +249,8 @@ class Server(http.server.BaseHTTPRequestHandler):
     break_after: int | None = None
     pause = 0.0
     ranges = True
+    tags = True
+    shift = 0
     status = 200
 
     def do_GET(self):
@@ -264,11 +267,13 @@ class Server(http.server.BaseHTTPRequestHandler):
                 self.send_error(416)
                 return
             self.send_response(206)
+            start += self.shift
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         else:
             self.send_response(200)
-        self.send_header("ETag", tag)
-        self.send_header("Content-Length", str(len(body) - start))
+        if self.tags:
+            self.send_header("ETag", tag)
+            self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
         end, type(self).break_after = type(self).break_after or len(body), None
         for at in range(start, min(end, len(body)), 1 << 16):
@@ -341,12 +346,37 @@ def test_a_file_that_changed_meanwhile_starts_over(server, tmp_path):
     download.download(f"{server.url}/file.bin", tmp_path / "file.bin")
     assert (tmp_path / "file.bin").read_bytes() == BODY
     part.write_bytes(BODY + b"too long")
+    (tmp_path / "file.bin.part.tag").write_text(f'"{hashlib.sha256(BODY).hexdigest()[:8]}"')
     download.download(f"{server.url}/file.bin", tmp_path / "file.bin", wait=0)
     assert (tmp_path / "file.bin").read_bytes() == BODY
     part.write_bytes(b"of another edition")
     server.ranges = False
     download.download(f"{server.url}/file.bin", tmp_path / "file.bin")
     assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_untagged_and_shifted_parts_are_not_joined(server, tmp_path):
+    part = tmp_path / "file.bin.part"
+    server.tags = False
+    part.write_bytes(b"of another edition")
+    download.download(f"{server.url}/file.bin", tmp_path / "file.bin")
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert server.seen == [None]
+    server.tags, server.shift = True, 1000
+    part.write_bytes(BODY[:5000])
+    (tmp_path / "file.bin.part.tag").write_text(f'"{hashlib.sha256(BODY).hexdigest()[:8]}"')
+    download.download(f"{server.url}/file.bin", tmp_path / "file.bin", wait=0)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert server.seen == [None, "bytes=5000-", None]
+
+
+@pytest.mark.parametrize("tags", [True, False])
+def test_a_download_that_does_not_end_is_stopped(server, tmp_path, tags):
+    server.tags = tags
+    with pytest.raises(datasets.DownloadError, match=r"more than 0\.001 GB"):
+        download.download(f"{server.url}/file.bin", tmp_path / "file.bin", largest=1_000_000)
+    assert list(tmp_path.iterdir()) == []
+    assert len(server.seen) == 1
 
 
 def test_downloads_that_cannot_work(server, tmp_path):
@@ -382,6 +412,29 @@ def test_fetch_downloads_records_and_checks(remote_fsdd, server, tmp_path):
     (folder / "fsdd.zip").write_bytes(zipped({"other.txt": b""}))
     with pytest.raises(ValueError, match=rf"not {got} recorded in .*checksums.json: delete the file"):
         datasets.fetch("fsdd", project)
+    (folder / "fsdd.zip").unlink()  # what the message advises works, with another edition too
+    server.bodies["/fsdd.zip"] = zipped(LAYOUTS["fsdd"][0] | {"readme.txt": b"new edition"})
+    assert len(datasets.fetch("fsdd", project)) == 2
+
+
+@pytest.mark.parametrize("content", [zipped({"readme.txt": b"no sound"}), b"<html>maintenance</html>"])
+def test_a_bad_archive_is_not_remembered(remote_fsdd, server, tmp_path, content):
+    project, right = Project(tmp_path), server.bodies["/fsdd.zip"]
+    server.bodies["/fsdd.zip"] = content
+    for _ in range(2):
+        with pytest.raises(archives.ArchiveError, match=r"delete .*fsdd.zip and fetch again"):
+            datasets.fetch("fsdd", project)
+    server.bodies["/fsdd.zip"] = right
+    (project.dataset("fsdd") / "downloads" / "fsdd.zip").unlink()
+    assert len(datasets.fetch("fsdd", project)) == 2
+
+
+def test_a_name_is_free_after_a_failed_fetch(remote_fsdd, tmp_path):
+    (tmp_path / "fsdd").mkdir()
+    project = Project(tmp_path / "home")
+    with pytest.raises(datasets.DownloadError):
+        datasets.fetch("fsdd", project, offline=True)
+    assert project.recordings(project.register(tmp_path / "fsdd")) == tmp_path / "fsdd"
 
 
 def test_wrong_checksum(remote_fsdd, tmp_path):
@@ -474,6 +527,86 @@ def test_unsafe_archives_are_refused(name, tmp_path):
     assert not any(path.is_symlink() for path in inside.rglob("*"))
 
 
+def long_name_tar():
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("a" * 3_000_000))
+    return written.getvalue()
+
+
+def damaged_middle():
+    """A plain tar whose second header is spoilt: the tarfile module takes that for the end."""
+    data = bytearray(gzip.decompress(tarred({"a.wav": b"x", "b.wav": b"y", "c.wav": b"z"})))
+    data[1024:1034] = b"!" * 10
+    return bytes(data)
+
+
+def bad_checksum():
+    data = bytearray(tarred({"a.wav": wav()}))
+    data[-8] ^= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [("header.tar.gz", long_name_tar(), "header of 3 MB"),
+     ("middle.tar", damaged_middle(), "damaged in the middle"),
+     ("middle.tgz", gzip.compress(damaged_middle()), "damaged in the middle"),
+     ("crc.tar.gz", bad_checksum(), "CRC"),
+     ("short.tar", gzip.decompress(tarred({"a": b"x" * 512}))[:1024], "ends early")],
+)  # fmt: skip
+def test_damaged_archives_are_noticed(name, content, reason, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(archives.ArchiveError, match=reason):
+        archives.unpack(tmp_path / name, tmp_path / "in")
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_flipped_bytes_give_one_kind_of_error(pack, tmp_path):
+    rng = np.random.default_rng(3)
+    members = {f"{number}.wav": wav(number, 100) for number in range(3)}
+    whole = pack(members)
+    path = tmp_path / ("x.zip" if pack is zipped else "x.tar.gz")
+    for turn in range(150):
+        data = bytearray(whole)
+        for at in rng.integers(0, len(data), 1 + turn % 3):
+            data[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(data))
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        try:
+            archives.unpack(path, folder)
+        except archives.ArchiveError:
+            continue
+        held = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        assert set(held.values()) <= set(members.values())
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_folders_count_as_members(pack, tmp_path, monkeypatch):
+    path = tmp_path / ("x.zip" if pack is zipped else "x.tar.gz")
+    monkeypatch.setattr(archives, "MEMBERS", 3)
+    if pack is zipped:
+        path.write_bytes(zipped({f"{number}/": b"" for number in range(4)}))
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for number in range(4):
+                entry = tarfile.TarInfo(str(number))
+                entry.type = tarfile.DIRTYPE
+                archive.addfile(entry)
+    with pytest.raises(archives.ArchiveError, match="more than 3 files and folders"):
+        archives.unpack(path, tmp_path)
+
+
+def test_a_bomb_is_stopped_by_the_size_of_its_dataset(remote_fsdd, server, tmp_path, monkeypatch):
+    server.bodies["/fsdd.zip"] = zipped({"recordings/7_theo_0.wav": bytes(3_000_000)})
+    monkeypatch.setattr(module("fsdd"), "BYTES", 500_000)
+    monkeypatch.setattr(fetching, "_LEAST", 0)
+    with pytest.raises(archives.ArchiveError, match=r"unpacks to more than 0.0015 GB, which its dataset does not need"):
+        datasets.fetch("fsdd", Project(tmp_path))
+
+
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_archives_that_grow_are_stopped(pack, tmp_path, monkeypatch):
     path = tmp_path / f"bomb{'.zip' if pack is zipped else '.tar.gz'}"
@@ -503,6 +636,55 @@ def test_an_evil_download_leaves_nothing(remote_fsdd, server, tmp_path):
     with pytest.raises(archives.ArchiveError, match="outside"):
         datasets.fetch("fsdd", project)
     assert {path.name for path in project.dataset("fsdd").iterdir()} == {"downloads"}
+
+
+@pytest.fixture
+def birds(monkeypatch):
+    """A dataset from outside the package."""
+    from audioclust.datasets.catalogue import _registered
+
+    def columns(path):
+        return {"species": path.split("_")[0] if "_" in path else None}
+
+    def prepare(unpacked, folder):
+        for path in ("wren_1.wav", "owl_1.wav"):
+            (folder / path).write_bytes(wav())
+
+    yield types.SimpleNamespace(
+        TITLE="Birds", DESCRIPTION="Calls.", HOMEPAGE="", RECORDINGS=2, BYTES=0, LICENSE_INFO="CC0", BIBTEX="@misc{b}",
+        REMOTES=[], LABELS={"species": "who calls"}, EXAMPLES={"wren_1.wav": {"species": "wren"}}, columns=columns,
+        prepare=prepare,
+    )  # fmt: skip
+    _registered.clear()
+
+
+def test_a_dataset_from_outside(birds, tmp_path):
+    assert datasets.register(birds, "birds") == "birds"
+    assert "birds" in names()
+    assert datasets.catalogue().loc["birds", "labels"] == "species"
+    assert datasets.rule_for("Birds")("owl_1.wav") == {"species": "owl"}
+    found = datasets.fetch("birds", tmp_path, offline=True)
+    assert list(found["species"]) == ["owl", "wren"]
+    assert list(datasets.scan(tmp_path / "datasets" / "birds", rule=datasets.rule_for("birds"))["species"]) == [
+        "owl",
+        "wren",
+    ]
+
+
+def test_a_dataset_from_outside_keeps_the_contract(birds):
+    assert all(check(module(name)) == [] for name in names())
+    with pytest.raises(ValueError, match=r"name='tess': is a dataset of the package"):
+        datasets.register(birds, "tess")
+    with pytest.raises(ValueError, match=r"name='../x'"):
+        datasets.register(birds, "../x")
+    birds.EXAMPLES = {"wren_1.wav": {"species": "owl"}}
+    with pytest.raises(ValueError, match=r"dataset='birds': columns\('wren_1.wav'\) gives"):
+        datasets.register(birds, "birds")
+    birds.BYTES = 5
+    assert "BYTES and REMOTES" in check(birds)[0]
+    del birds.TITLE
+    with pytest.raises(ValueError, match="lacks TITLE"):
+        datasets.register(birds, "birds")
 
 
 def test_a_module_of_ones_own_fits(tmp_path):

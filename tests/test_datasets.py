@@ -274,3 +274,58 @@ def test_real_datasets(shared, name, count, columns):
 def test_copy_of_a_folder_gives_the_same_table(bad, tmp_path):
     shutil.copytree(bad[0], tmp_path / "copy", symlinks=True)
     pd.testing.assert_frame_equal(datasets.scan(tmp_path / "copy"), datasets.scan(bad[0]))
+
+
+def test_losing_most_of_what_was_known_is_an_error_unless_asked_for(tmp_path):
+    for name in "abcd":
+        clip(tmp_path / f"{name}.wav", seed=ord(name))
+    known = datasets.scan(tmp_path)
+    for name in "ab":
+        (tmp_path / f"{name}.wav").unlink()
+    assert len(datasets.scan(tmp_path, known=known)) == 2
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "c.wav").rename(tmp_path / "moved" / "e.wav")
+    assert len(datasets.scan(tmp_path, known=known)) == 2
+    shutil.rmtree(tmp_path / "moved")
+    with pytest.raises(ValueError, match=r"3 of the 4 recordings .* are gone.*allow_loss=True.*delete .*metadata"):
+        datasets.scan(tmp_path, known=known)
+    assert len(datasets.scan(tmp_path, known=known, allow_loss=True)) == 1
+    (tmp_path / "d.wav").unlink()
+    with pytest.raises(ValueError, match="4 of the 4 recordings"):
+        datasets.scan(tmp_path, known=known)
+
+
+def test_an_unreadable_folder_is_a_row(tmp_path, monkeypatch):
+    clip(tmp_path / "a.wav")
+    clip(tmp_path / "set" / "b.wav")
+    original = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("set"):
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(table.os, "scandir", refuse)
+    found = datasets.scan(tmp_path, rule=lambda path: {"first": path[0]})
+    assert list(found["path"]) == ["a.wav", "set"]
+    assert found["problem"][1] == "folder cannot be read: Permission denied"
+    assert (found["name"][1], found["extension"][1], found["first"][1]) == ("set", "", "s")
+    assert dict(found.drop(columns="first").dtypes.astype(str)) == TYPES
+    with pytest.raises(PermissionError):
+        datasets.scan(tmp_path / "set")
+
+
+def test_a_project_inside_is_passed_over(tmp_path, caplog):
+    clip(tmp_path / "a.wav")
+    clip(tmp_path / "study" / "datasets" / "x" / "transformed" / "k" / "a.wav")
+    (tmp_path / "study" / "results").mkdir()
+    assert list(datasets.scan(tmp_path)["path"]) == ["a.wav"]
+    assert "study is a project's folder" in caplog.text
+    with pytest.raises(ValueError, match="is a project's folder"):
+        datasets.scan(tmp_path / "study")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be there")
+def test_a_name_that_is_a_way_out_elsewhere_is_a_problem(tmp_path):
+    clip(tmp_path / "C:a.wav")
+    assert "drive letter" in datasets.scan(tmp_path)["problem"][0]

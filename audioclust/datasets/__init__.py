@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from audioclust.datasets.catalogue import rule_for
+from audioclust.datasets.catalogue import register, rule_for
 from audioclust.datasets.catalogue import table as catalogue
-from audioclust.datasets.download import DownloadError, fetch
+from audioclust.datasets.download import DownloadError
+from audioclust.datasets.fetching import fetch
 from audioclust.datasets.joining import join_takes
 from audioclust.datasets.metadata import is_unchanged, label_columns, save, scan, summary
 
@@ -21,6 +22,7 @@ __all__ = [
     "is_unchanged",
     "join_takes",
     "label_columns",
+    "register",
     "rule_for",
     "save",
     "scan",

@@ -61,10 +61,28 @@ def join_takes(
     by = list(by)
     if not by or any(name not in metadata.columns for name in (*by, order)):
         raise ValueError(f"by={by!r}, order={order!r}: the table has the columns {', '.join(metadata.columns)}")
+    groups, labels = _groups(metadata, by, order)
+    for _ in parallel.map(partial(_join, root, out), groups, jobs=jobs, description="join takes"):
+        pass
+    out.mkdir(parents=True, exist_ok=True)
+    joined = scan(out, rule=lambda path: labels.get(path, dict.fromkeys(by)), jobs=jobs)
+    joined = joined[joined["path"].isin(list(labels))].reset_index(drop=True)
+    sizes = {path: len(clips) for path, clips, _ in groups}
+    usual = max(sizes.values(), default=0)
+    fewer = joined["path"].map(sizes) < usual
+    notes = [f"{sizes[path]} of {usual} clips" for path in joined.loc[fewer, "path"]]
+    joined.loc[fewer, "note"] = joined.loc[fewer, "note"].str.cat(notes, sep="; ", na_rep="").str.removeprefix("; ")
+    return joined
+
+
+def _groups(
+    metadata: pd.DataFrame, by: list[str], order: str
+) -> tuple[list[tuple[str, list[str], str]], dict[str, dict[str, str]]]:
+    """Return (path, clips in order, what they are) for each group, and the columns of each path."""
     clips = metadata[metadata["problem"].isna() & metadata[[*by, order]].notna().all(axis=1)]
     clips = clips.assign(_order=pd.to_numeric(clips[order], errors="coerce"))
     clips = clips.sort_values(["_order", order, "path"], kind="stable")
-    groups, sizes, labels = [], {}, {}
+    groups, labels = [], {}
     for values, rows in clips.groupby(by, sort=True):
         for value in values:
             if not re.fullmatch(r"[\w.+ -]+", str(value)) or str(value).startswith("."):
@@ -73,17 +91,8 @@ def join_takes(
             raise ValueError(f"{dict(zip(by, values, strict=True))}: the clips differ in sample rate or channels")
         path = f"{values[0]}/{'_'.join(map(str, values))}.wav"
         groups.append((path, list(rows["path"]), files.digest(list(rows["sha256"]))))
-        sizes[path], labels[path] = len(rows), dict(zip(by, map(str, values), strict=True))
-    for _ in parallel.map(partial(_join, root, out), groups, jobs=jobs, description="join takes"):
-        pass
-    out.mkdir(parents=True, exist_ok=True)
-    joined = scan(out, rule=lambda path: labels.get(path, dict.fromkeys(by)), jobs=jobs)
-    joined = joined[joined["path"].isin(list(labels))].reset_index(drop=True)
-    usual = max(sizes.values(), default=0)
-    fewer = joined["path"].map(sizes) < usual
-    notes = [f"{sizes[path]} of {usual} clips" for path in joined.loc[fewer, "path"]]
-    joined.loc[fewer, "note"] = joined.loc[fewer, "note"].str.cat(notes, sep="; ", na_rep="").str.removeprefix("; ")
-    return joined
+        labels[path] = dict(zip(by, map(str, values), strict=True))
+    return groups, labels
 
 
 def _join(root: Path, out: Path, group: tuple[str, list[str], str]) -> None:

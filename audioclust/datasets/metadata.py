@@ -19,13 +19,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
 from audioclust import files, parallel, recording
-from audioclust.datasets.catalogue import module, of_rule
+from audioclust.datasets.catalogue import Dataset, module, of_rule
+from audioclust.project import is_project
 
 __all__ = ["is_unchanged", "label_columns", "recordings_under", "save", "scan", "summary"]
 
@@ -44,25 +44,29 @@ _EDITION = 2  # of what inspection finds: rows of another edition are read again
 def scan(
     root: str | Path,
     *,
-    rule: Rule | ModuleType | str | None = None,
+    rule: Rule | Dataset | str | None = None,
     known: pd.DataFrame | None = None,
+    allow_loss: bool = False,
     jobs: parallel.Jobs = 1,
 ) -> pd.DataFrame:
     """List the sound files under a folder and what is in them.
 
     Every file with a sound file's extension (:data:`audioclust.recording.EXTENSIONS`) becomes a row; one that cannot
-    be used becomes a row with its ``problem``. Hidden files and folders, the folder ``transformed`` in the root (what
-    the package itself writes) and all other files are passed over. Links are followed, each folder is entered once.
+    be used, and a folder that cannot be read, becomes a row with its ``problem``. Hidden files and folders, the folder
+    ``transformed`` in the root and project folders (what the package itself writes) and all other files are passed
+    over. Links are followed, each folder is entered once.
 
     Parameters
     ----------
     root : str or Path
         The dataset's folder, flat or nested.
-    rule : callable, module or str, optional
-        Where label columns come from: a function from a relative path to ``{column: value}``, a module of the
-        catalogue or its name. It may set ``label`` too.
+    rule : callable, dataset or str, optional
+        Where label columns come from: a function from a relative path to ``{column: value}``, a dataset of
+        the catalogue or its name. It may set ``label`` too.
     known : DataFrame, optional
         An earlier result for the same folder. Files whose size and times have not changed since are not read again.
+    allow_loss : bool
+        Accept that most of the `known` recordings are gone. By default that is an error: the drive may be missing.
     jobs : int or str
         Worker processes, see :mod:`audioclust.parallel`.
 
@@ -77,36 +81,69 @@ def scan(
         When `root` does not exist.
     NotADirectoryError
         When `root` is no folder.
+    PermissionError
+        When `root` cannot be read.
+    ValueError
+        When more than half of the `known` recordings are gone and `allow_loss` is False, `root` is a project's own
+        folder, or the rule gives a column of the table itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "wren.wav").write_bytes(b"")
+    ...     scan(folder)[["path", "problem"]].to_dict("records")
+    [{'path': 'wren.wav', 'problem': 'empty file'}]
     """
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"no such folder: {root}")
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is a file: give the folder that holds the recordings")
+    if is_project(root):
+        raise ValueError(f"root={str(root)!r}: is a project's folder; give the folder that holds the recordings")
     names, columns = _rule(rule)
-    paths = recordings_under(root)
+    paths, unreadable = recordings_under(root)
     stamps = {path: _stamp(root / path) for path in paths}
-    usable = _reusable(known, stamps)
-    fresh = [path for path in paths if path not in usable]
-    found = parallel.map(partial(_inspect, root), fresh, jobs=jobs, description="scan")
-    inspected = usable | dict(zip(fresh, found, strict=True))
+    inspected = _reusable(known, stamps)
+    fresh = [path for path in paths if path not in inspected]
+    inspected |= zip(fresh, parallel.map(partial(_inspect, root), fresh, jobs=jobs, description="scan"), strict=True)
+    rows = [_describe(path) | inspected[path] for path in paths]
+    rows += [_describe(path, folder=True) | {"problem": problem} for path, problem in unreadable.items()]
+    rows.sort(key=lambda row: _order(row["path"]))
+    table = pd.DataFrame(rows, columns=[*_BEFORE, *_INSPECTED])
+    _check_lost(root, known, table, allow_loss)
+    table = _labelled(table, names, columns)
+    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
+    _log.info("%s: %d recordings, %d with a problem", root, len(table), table["problem"].notna().sum())
+    return table
 
-    table = pd.DataFrame([_describe(path) | inspected[path] for path in paths], columns=[*_BEFORE, *_INSPECTED])
-    labels = [columns(path) for path in paths]
-    names = list(dict.fromkeys([*names, *(name for row in labels for name in row)]))
-    for name in names:
+
+def _labelled(table: pd.DataFrame, names: list[str], columns: Rule) -> pd.DataFrame:
+    """Add the columns of the rule, and give all columns their types."""
+    labels = [columns(path) for path in table["path"]]
+    for name in dict.fromkeys([*names, *(name for row in labels for name in row)]):
         if name in _INSPECTED or name in ("path", "name", "extension"):
-            raise ValueError(f"rule={rule!r}: gives a column {name!r}, which the metadata table itself has")
+            raise ValueError(f"rule: gives a column {name!r}, which the metadata table itself has")
         values = [row.get(name) for row in labels]
         if name == "label":
             table["label"] = values
         else:
             table.insert(list(table.columns).index("duration"), name, pd.Series(values, dtype="str"))
-    table = table.astype(_BEFORE | _INSPECTED)
-    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
-    problems = int(table["problem"].notna().sum())
-    _log.info("%s: %d recordings, %d with a problem", root, len(table), problems)
-    return table
+    return table.astype(_BEFORE | _INSPECTED)
+
+
+def _check_lost(root: Path, known: pd.DataFrame | None, table: pd.DataFrame, allowed: bool) -> None:
+    """Raise when most of what was known is gone, under its name and under any other."""
+    if allowed or known is None or known.empty:
+        return
+    there = known["path"].isin(table["path"]) | (known["sha256"].isin(table["sha256"]) & known["sha256"].notna())
+    if there.sum() < len(known) / 2:
+        raise ValueError(
+            f"{root}: {(~there).sum()} of the {len(known)} recordings known from the last scan are gone. Is the drive "
+            f"there? If they were removed on purpose: scan with allow_loss=True, or delete the dataset's "
+            f"metadata.parquet and scan again. Nothing was changed"
+        )
 
 
 def save(metadata: pd.DataFrame, folder: str | Path) -> Path:
@@ -204,21 +241,35 @@ def _summarise(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _rule(rule: Rule | ModuleType | str | None) -> tuple[list[str], Rule]:
+def _rule(rule: Rule | Dataset | str | None) -> tuple[list[str], Rule]:
     """Return the names of the label columns, as far as known beforehand, and the function that gives them."""
     if rule is None:
         return [], lambda path: {}
     if isinstance(rule, str):
         rule = module(rule)
-    if isinstance(rule, ModuleType):
-        return list(rule.LABELS), rule.columns
-    names = getattr(of_rule(rule), "LABELS", {})
-    return list(names), rule
+    if hasattr(rule, "columns"):
+        return list(rule.LABELS), rule.columns  # type: ignore[union-attr]
+    columns: Rule = rule  # type: ignore[assignment]
+    return list(getattr(of_rule(columns), "LABELS", {})), columns
 
 
-def recordings_under(root: Path) -> list[str]:
-    """Return the relative posix paths of the sound files that :func:`scan` finds, in the order of its table."""
-    found: list[str] = []
+def recordings_under(root: Path) -> tuple[list[str], dict[str, str]]:
+    """Find the sound files under a folder.
+
+    Returns
+    -------
+    paths : list of str
+        Relative, posix, in the order of the metadata table.
+    unreadable : dict
+        Folder -> why it cannot be read.
+
+    Raises
+    ------
+    OSError
+        When `root` itself cannot be read.
+    """
+    paths: list[str] = []
+    unreadable: dict[str, str] = {}
     seen: set[tuple[int, int]] = set()
     real, links = [""], list[str]()
     while real or links:
@@ -232,7 +283,12 @@ def recordings_under(root: Path) -> list[str]:
             seen.add((entity.st_dev, entity.st_ino))
             entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name, reverse=True)
         except OSError as error:
-            _log.warning("%s cannot be read and is left out: %s", root / folder, error.strerror)
+            if not folder:
+                raise
+            unreadable[folder] = f"folder cannot be read: {error.strerror}"
+            continue
+        if folder and is_project(root / folder):
+            _log.warning("%s is a project's folder and is passed over", root / folder)
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -240,8 +296,12 @@ def recordings_under(root: Path) -> list[str]:
                 if not entry.name.startswith(".") and path != "transformed":
                     (links if entry.is_symlink() else real).append(path)
             elif _is_recording(entry.name):
-                found.append(path)
-    return sorted(found, key=lambda path: (unicodedata.normalize("NFC", path).encode(*_BYTES), path.encode(*_BYTES)))
+                paths.append(path)
+    return sorted(paths, key=_order), unreadable
+
+
+def _order(path: str) -> tuple[bytes, bytes]:
+    return unicodedata.normalize("NFC", path).encode(*_BYTES), path.encode(*_BYTES)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -256,14 +316,14 @@ def _is_recording(name: str) -> bool:
     return recording.extension(name) in recording.EXTENSIONS and not hidden
 
 
-def _describe(path: str) -> dict[str, str | None]:
+def _describe(path: str, *, folder: bool = False) -> dict[str, Any]:
     """Return the columns that the path alone decides."""
-    folder, _, file = unicodedata.normalize("NFC", _printable(path)).rpartition("/")
+    parent, _, name = unicodedata.normalize("NFC", _printable(path)).rpartition("/")
     return {
         "path": _printable(path),
-        "name": file.rpartition(".")[0],
-        "extension": recording.extension(file),
-        "label": folder or None,
+        "name": name if folder else name.rpartition(".")[0],
+        "extension": "" if folder else recording.extension(name),
+        "label": parent or None,
     }
 
 
@@ -273,10 +333,12 @@ def _printable(path: str) -> str:
 
 
 def _inspect(root: Path, path: str) -> dict[str, Any]:
-    found = recording.inspect(root / path)
+    described = recording.inspect(root / path)
     if _printable(path) != path:
-        found["problem"] = "file name is not valid UTF-8: rename it"
-    return found
+        described["problem"] = "file name is not valid UTF-8: rename it"
+    elif not files.is_below(path):
+        described["problem"] = "file name begins with a drive letter or holds '..': rename it"
+    return described
 
 
 def _stamp(path: Path) -> list[int]:
