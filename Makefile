@@ -61,8 +61,8 @@ $(READY): requirements.txt requirements.lock pyproject.toml setup.py
 lock:
 	$(PIP) uv
 	echo 'torch ; python_version < "3"' > $(VENV)/without-torch.txt
-	(echo "$$LOCK_HEAD"; \
-	$(LOCK) --extra dev --override $(VENV)/without-torch.txt pyproject.toml; \
+	(echo "$$LOCK_HEAD" && \
+	$(LOCK) --extra dev --override $(VENV)/without-torch.txt pyproject.toml && \
 	echo resemblyzer==0.1.4 | $(LOCK) --no-deps -) > $(VENV)/lock.txt
 	mv $(VENV)/lock.txt requirements.lock
 
