@@ -9,7 +9,7 @@ from speaker_vectors import accuracy, audiomnist, speakers
 from audioclust.clustering import DegenerateClusteringWarning, make
 from audioclust.clustering.speakers import two_covariance
 from audioclust.clustering.speakers.auto import AutoSpeakers
-from audioclust.clustering.speakers.separation import best_level, noise_floor
+from audioclust.clustering.speakers.separation import Cloud, best_level
 from audioclust.clustering.speakers.valley import valley_depth
 
 
@@ -101,6 +101,14 @@ def test_too_little_to_tell(rng):
         AutoSpeakers().fit(np.ones((1, 3)))
     with pytest.raises(ValueError, match="NaN"):
         AutoSpeakers().fit(np.full((4, 3), np.nan))
+    with pytest.raises(ValueError, match="random_state='x': give a whole number"):
+        AutoSpeakers(random_state="x").fit(np.eye(3))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_the_scale_does_not_matter(scale):
+    X, _ = speakers([8] * 4, noise=0.7)
+    np.testing.assert_array_equal(AutoSpeakers().fit_predict(X * scale), AutoSpeakers().fit_predict(X))
 
 
 def test_scikit_learn_contract():
@@ -135,15 +143,13 @@ def test_two_covariance_model(rng):
 
 def test_separation_prefers_the_speakers():
     X, truth = speakers([12] * 10, d=128, noise=1.4, shuffle=False)
-    X = X - X.mean(axis=0)
-    X = X @ np.linalg.svd(X, full_matrices=False)[2].T
-    floor = noise_floor(X, 128)
-    assert 0.6 < floor / (X**2).sum(axis=1).mean() < 0.9  # of 1 + 1.96 the noise is two thirds
+    cloud = Cloud.of(X)
+    assert 0.6 < cloud.floor / (cloud.vectors**2).sum(axis=1).mean() < 0.9  # of 1 + 1.96 the noise is two thirds
     halves = 2 * truth + np.tile([0, 1], 60)
-    separation, labels = best_level(X, halves, floor, 128)
+    separation, labels = best_level(cloud, halves)
     assert accuracy(truth, labels) == 1
     assert labels.max() == 9
-    assert separation > best_level(X, truth // 2, floor, 128)[0]
+    assert separation > best_level(cloud, truth // 2)[0]
 
 
 def test_clean_real_speakers(shared):

@@ -1,4 +1,4 @@
-"""How many people speak, and who in which recording: a clusterer of speaker vectors with nothing to set.
+"""How many people speak, and who in which recording: a clusterer of speaker vectors without parameters to set.
 
 Arrays: ``X`` (n, d), one speaker vector per recording, of any encoder and any length; ``labels_`` (n,), every recording
 belongs to a speaker.
@@ -6,21 +6,22 @@ belongs to a speaker.
 Method
 ------
 1. Vectors are scaled to unit length and centred; equal ones count once. The noise that is the same in every dimension
-   is read off the eigenvalues (:func:`audioclust.clustering.speakers.separation.noise_floor`).
+   is read off the eigenvalues (:class:`audioclust.clustering.speakers.separation.Cloud`).
 2. Ward's hierarchy is cut at 2, 4, 8, ... groups. From each cut the covariances within and between speakers are
-   estimated, and recordings grouped anew as that model finds likely, which in turn gives a better model
-   (:mod:`~audioclust.clustering.speakers.two_covariance`). This undoes noise that makes single pairs uninformative:
-   what a speaker's recordings share adds up, what is noise does not. Ward's method in the coordinates of the best model
+   estimated, and the recordings are grouped again as that model makes likely, which in turn gives a better model
+   (:mod:`~audioclust.clustering.speakers.two_covariance`). This helps where noise makes single pairs uninformative:
+   what a speaker's recordings share adds up, the noise does not. Ward's method in the coordinates of the best model
    gives further groupings, as long as they are better.
-3. Each grouping is coarsened pair by pair, and of all levels of all groupings the one is taken whose groups keep apart
-   best after the noise is discounted (:func:`~audioclust.clustering.speakers.separation.best_level`). Sessions of one
-   speaker, which are clusters of their own to any finer method, keep apart far less than speakers do.
-4. Several speakers are found when there is little between the groups (:mod:`~audioclust.clustering.speakers.valley`);
-   or when they keep apart better than as many vectors drawn from one Gaussian of the same covariance do: noise fills
-   every valley and leaves that as the only sign. What is compared is the separation times the groups' evenness: the
-   best grouping of a Gaussian is often everybody and two outliers, which keep apart well and say nothing of the rest.
+3. The groups of each grouping are joined pair by pair, and of all levels of all groupings the one is taken whose groups
+   are separated best after the noise is subtracted (:func:`~audioclust.clustering.speakers.separation.best_level`).
+   Sessions of one speaker, which are clusters of their own to any finer method, are separated far less than speakers.
+4. The result is several speakers when few recordings lie between the groups
+   (:mod:`~audioclust.clustering.speakers.valley`); or when the groups are separated better than those of as many
+   vectors drawn from one Gaussian of the same covariance. The second sign remains when noise fills every valley. It
+   compares the separation times the evenness of the groups: the best grouping of a Gaussian is often two outliers
+   and all the rest, which are well separated and say nothing about the rest.
 
-No threshold refers to an encoder's scores, so vectors whose cosines are all high are nothing special.
+No threshold refers to the scores of one encoder, so vectors whose cosines are all high need no special treatment.
 
 References
 ----------
@@ -38,27 +39,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
-from sklearn.utils import check_random_state
 
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.speakers import two_covariance
-from audioclust.clustering.speakers.separation import best_level, group_separation, noise_floor
+from audioclust.clustering.speakers.separation import Cloud, best_level, group_separation
 from audioclust.clustering.speakers.valley import valley_depth
-from audioclust.geometry import unit_rows
+from audioclust.geometry import distinct_rows, unit_rows
+from audioclust.validation import check_seed
 
 __all__ = ["AutoSpeakers"]
 
-CLEAR = 0.65  # separation above which nobody would speak of one group: step 4 is spared
-PERFECT = 0.95  # separation that no further search could better
+CLEAR = 0.65  # separation above which there are clearly several groups: step 4 is not needed
+PERFECT = 0.95  # separation above which the search ends
 EMPTY = 0.85  # depth of a valley that shows groups
-EVEN = 0.5  # evenness below which a valley only parts outliers
-CHANCE = 0.3  # share of what chance leaves of the even separation that groups without a valley must reach
+EVEN = 0.5  # evenness below which a valley only separates outliers
+CHANCE = 0.3  # groups without a valley must close this share of the distance from chance to a perfect score
 DRAWS = 4  # samples of one Gaussian that the groups are compared with
-UNITS = 1500  # groups that the model starts joining from, at least
+UNITS = 1500  # smallest number of groups that the model starts joining from
 
 
 class AutoSpeakers(OrderedClusterer):
-    """Group speaker vectors by speaker; the number of speakers is found.
+    """Group speaker vectors by speaker; the number of speakers is estimated.
 
     Parameters
     ----------
@@ -70,9 +71,9 @@ class AutoSpeakers(OrderedClusterer):
     labels_ : array of int [shape=(n,)]
         Speaker of each recording, from 0. No recording is called noise.
     n_clusters_ : int
-        Speakers found.
+        Estimated number of speakers.
     separation_ : float in [-1, 1]
-        How well the groups keep apart, noise discounted; 0 for one speaker.
+        How well the groups are separated, noise subtracted; 0 for one speaker.
     noise_share_ : float in [0, 1]
         Share of the vectors' variance that is noise equal in every dimension.
 
@@ -94,40 +95,44 @@ class AutoSpeakers(OrderedClusterer):
         self.random_state = random_state
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+        random_state = check_seed(self.random_state)
         X = unit_rows(X, zero="warn")
-        dimensions = X.shape[1]
-        different = np.append(True, np.any(X[1:] != X[:-1], axis=1))  # equal rows stand side by side and share a label
-        Y = _components(X[different])
-        total = float((Y**2).sum() / len(Y)) if Y.size else 0.0
-        self.separation_, labels = 0.0, np.zeros(len(Y), dtype=np.intp)
-        self.noise_share_ = min(1.0, noise_floor(Y, dimensions) / total) if total > 0 else 0.0
-        if len(Y) >= 4 and total > 0:
-            separation, grouping = _judged(Y, dimensions)
-            if separation >= CLEAR or self._several(Y, grouping, separation, dimensions):
-                self.separation_, labels = separation, _without_crumbs(Y, grouping)
+        first, run = distinct_rows(X)  # equal rows count once and share a label
+        X = X[first]
+        self.separation_, self.noise_share_, labels = 0.0, 0.0, np.zeros(len(X), dtype=np.intp)
+        total = float(X.var(axis=0).sum())
+        if total > 0:
+            cloud = Cloud.of(X)
+            self.noise_share_ = min(1.0, cloud.floor / total)
+            if len(X) >= 4:
+                separation, grouping = _judged(cloud)
+                if separation >= CLEAR or _several(cloud, grouping, separation, random_state):
+                    self.separation_, labels = separation, _absorb_tiny_clusters(cloud.vectors, grouping)
         self.n_clusters_ = int(labels.max()) + 1
-        return labels[np.cumsum(different) - 1]
+        return labels[run]
 
-    def _several(self, Y: NDArray[np.float64], labels: NDArray[np.intp], separation: float, dimensions: int) -> bool:
-        random_state = check_random_state(self.random_state)
-        even = _evenness(labels)
-        if even >= EVEN and valley_depth(Y, labels, random_state) >= EMPTY:
-            return True
-        variances = np.zeros(dimensions)
-        variances[: Y.shape[1]] = (Y**2).sum(axis=0) / (len(Y) - 1)
-        scale = np.sqrt(np.diag(two_covariance.shrunk(np.diag(variances), len(Y) - 1)))
-        for _ in range(DRAWS):
-            draw = _components(random_state.standard_normal((len(Y), dimensions)) * scale)
-            chance = _even_separation(draw, int(labels.max()) + 1, dimensions)
-            if separation * even <= chance + CHANCE * (1 - chance):
-                return False
+
+def _several(cloud: Cloud, labels: NDArray[np.intp], separation: float, random_state: np.random.RandomState) -> bool:
+    """Whether there is a valley between the groups, or they are separated better than groups of one Gaussian."""
+    Y, dimensions = cloud.vectors, cloud.dimensions
+    even = _evenness(labels)
+    if even >= EVEN and valley_depth(Y, labels, random_state) >= EMPTY:
         return True
+    variances = np.zeros(dimensions)
+    variances[: Y.shape[1]] = (Y**2).sum(axis=0) / (len(Y) - 1)
+    scale = np.sqrt(np.diag(two_covariance.shrunk(np.diag(variances), len(Y) - 1)))
+    for _ in range(DRAWS):
+        draw = Cloud.of(random_state.standard_normal((len(Y), dimensions)) * scale)
+        chance = _even_separation(draw, int(labels.max()) + 1)
+        if separation * even <= chance + CHANCE * (1 - chance):
+            return False
+    return True
 
 
-def _judged(Y: NDArray[np.float64], dimensions: int) -> tuple[float, NDArray[np.intp]]:
-    """Return the best grouping, and how well it keeps apart for recordings and for groups, whichever is less."""
-    separation, labels = _grouping(Y, dimensions)
-    return min(separation, group_separation(Y, labels, noise_floor(Y, dimensions), dimensions)), labels
+def _judged(cloud: Cloud) -> tuple[float, NDArray[np.intp]]:
+    """Return the best grouping and its separation: over recordings or over groups, whichever is less."""
+    separation, labels = _grouping(cloud)
+    return min(separation, group_separation(cloud, labels)), labels
 
 
 def _evenness(labels: NDArray[np.intp]) -> float:
@@ -136,83 +141,73 @@ def _evenness(labels: NDArray[np.intp]) -> float:
     return float(1 - (shares**2).sum()) * len(shares) / max(len(shares) - 1, 1)
 
 
-def _even_separation(Y: NDArray[np.float64], k: int, dimensions: int) -> float:
+def _even_separation(cloud: Cloud, k: int) -> float:
     """Return the best product of separation and evenness of the best grouping and of Ward's two and k groups."""
-    separation, labels = _judged(Y, dimensions)
+    separation, labels = _judged(cloud)
     best = separation * _evenness(labels)
-    floor = noise_floor(Y, dimensions)
-    hierarchy = linkage(Y * _signal_share(Y, floor / dimensions), "ward")
+    hierarchy = _ward(cloud)
     for labels in (_cut(hierarchy, 2), _cut(hierarchy, k)):
-        best = max(best, group_separation(Y, labels, floor, dimensions) * _evenness(labels))
+        best = max(best, group_separation(cloud, labels) * _evenness(labels))
     return best
 
 
-def _components(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre the rows and turn them to their principal components; components without variance are dropped."""
-    X = X - X.mean(axis=0)
-    _, lengths, axes = np.linalg.svd(X, full_matrices=False)
-    return X @ axes[lengths > 1e-7 * max(lengths[0], 1e-300)].T
-
-
-def _grouping(Y: NDArray[np.float64], dimensions: int) -> tuple[float, NDArray[np.intp]]:
-    """Return the grouping into at least two groups that keeps apart best, and how well."""
+def _grouping(cloud: Cloud) -> tuple[float, NDArray[np.intp]]:
+    """Return the grouping into at least two groups that is separated best, and its separation."""
+    Y = cloud.vectors
     n = len(Y)
-    floor = noise_floor(Y, dimensions)
-    hierarchy = linkage(Y * _signal_share(Y, floor / dimensions), "ward")
+    hierarchy = _ward(cloud)
     best = (-1.0, np.zeros(n, dtype=np.intp))
     k, worse = 2, 0
     while k <= max(2, n // 3) and worse < 2:
         cut = _cut(hierarchy, k)
         groupings = [cut, _refined(Y, cut, _cut(hierarchy, min(n, max(UNITS, 2 * k))))]
-        found = max((_level(Y, labels, floor, dimensions) for labels in groupings), key=lambda level: level[0])
-        worse = worse + 1 if found[0] <= best[0] and best[0] >= CLEAR else 0
-        if found[0] > best[0]:
-            best = found
+        level = max((_level(cloud, labels) for labels in groupings), key=lambda level: level[0])
+        worse = worse + 1 if level[0] <= best[0] and best[0] >= CLEAR else 0
+        if level[0] > best[0]:
+            best = level
         k *= 2
     units = _cut(hierarchy, min(n, max(UNITS, 2 * (int(best[1].max()) + 1))))
-    best = max(best, _level(Y, _refined(Y, best[1], units), floor, dimensions), key=lambda level: level[0])
+    best = max(best, _level(cloud, _refined(Y, best[1], units)), key=lambda level: level[0])
     while best[0] < PERFECT:
-        found = max(_seen_anew(Y, best[1], floor, dimensions), key=lambda level: level[0])
-        if found[0] <= best[0]:
+        level = max(_regrouped(cloud, best[1]), key=lambda level: level[0])
+        if level[0] <= best[0]:
             break
-        best = found
+        best = level
     return best
 
 
-def _seen_anew(
-    Y: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int
-) -> Iterator[tuple[float, NDArray[np.intp]]]:
-    """Yield groupings by Ward's method in coordinates that the model of a grouping finds telling."""
+def _regrouped(cloud: Cloud, labels: NDArray[np.intp]) -> Iterator[tuple[float, NDArray[np.intp]]]:
+    """Yield groupings by Ward's method in coordinates that the model of a grouping weights by what they tell."""
+    Y = cloud.vectors
     model = two_covariance.fit(Y, labels)
-    telling = model.between / (1 + model.between)
+    weights = model.between / (1 + model.between)
     k = int(labels.max()) + 1
     for power in (0.5, 1.0):
-        hierarchy = linkage(Y @ (model.transform * telling**power), "ward")
+        hierarchy = linkage(Y @ (model.transform * weights**power), "ward")
         for share in (0.9, 1.0, 1.1, 1.25):
             cut = _cut(hierarchy, min(len(Y) // 2, max(2, round(share * k))))
-            yield _level(Y, cut, floor, dimensions)
-            yield _level(Y, two_covariance.reassign(Y, cut, rounds=5), floor, dimensions)
+            yield _level(cloud, cut)
+            yield _level(cloud, two_covariance.reassign(Y, cut, rounds=5))
 
 
-def _signal_share(Y: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
-    """Share of each component's variance that is not noise (a Wiener filter): what Ward's distances should see."""
-    variances = (Y**2).sum(axis=0) / (len(Y) - 1)
-    return np.maximum(1 - noise / variances, 0.0)
+def _ward(cloud: Cloud) -> NDArray[np.float64]:
+    """Ward's hierarchy, each component weighted by the share of its variance that is not noise (a Wiener filter)."""
+    variances = (cloud.vectors**2).sum(axis=0) / (len(cloud.vectors) - 1)
+    return linkage(cloud.vectors * np.maximum(1 - cloud.floor / cloud.dimensions / variances, 0.0), "ward")
 
 
-def _level(
-    Y: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int
-) -> tuple[float, NDArray[np.intp]]:
-    if labels.max() < 1 or labels.max() + 1 > max(2, len(Y) // 2):
+def _level(cloud: Cloud, labels: NDArray[np.intp]) -> tuple[float, NDArray[np.intp]]:
+    """Return the best level above a grouping, and its separation: -1 with one group, or with too many."""
+    if labels.max() < 1 or labels.max() + 1 > max(2, len(labels) // 2):
         return -1.0, labels
-    return best_level(Y, labels, floor, dimensions)
+    return best_level(cloud, labels)
 
 
-def _without_crumbs(Y: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Give groups of one or two recordings to the group that is nearer than any other by half of what is usual.
+def _absorb_tiny_clusters(Y: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Join groups of one or two recordings to the nearest large group, where that is clearly nearer than the second.
 
-    An unusual recording of a known speaker is far from that speaker, and farther from everybody else by as much as any
-    recording of that speaker is; a new speaker is about as far from one group as from the next.
+    An unusual recording of a known speaker is far from that speaker, and still farther from all others; a new speaker
+    is about as far from one group as from the next. Clearly means by half of what is usual for recordings in groups.
     """
     sizes, sums = two_covariance.statistics(Y, labels)
     small = np.flatnonzero(sizes <= 2)
@@ -244,7 +239,7 @@ def _cut(hierarchy: NDArray[np.float64], k: int) -> NDArray[np.intp]:
 
 
 def _refined(Y: NDArray[np.float64], labels: NDArray[np.intp], units: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Group anew under the model of the present grouping, three times or until nothing changes."""
+    """Group again under the model of the present grouping, three times or until nothing changes."""
     sizes, sums = two_covariance.statistics(Y, units)
     for _ in range(3):
         if not 1 < labels.max() + 1 < len(Y) - 1:

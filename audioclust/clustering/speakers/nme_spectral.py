@@ -110,12 +110,13 @@ class NMESpectral(OrderedClusterer):
             check_number(name, getattr(self, name), 1, whole=True)
         check_share("max_neighbors", self.max_neighbors)
         random_state = check_seed(self.random_state)
+        X = unit_rows(X, zero="warn")
         first, run = distinct_rows(X)
         if len(first) > LIMIT:
             raise ValueError(
                 f"nme_spectral: X has {len(first)} different rows, give at most {LIMIT}; use auto or partial_sets"
             )
-        return self._grouped(unit_rows(X[first], zero="warn"), random_state)[run]
+        return self._grouped(X[first], random_state)[run]
 
     def _grouped(self, X: NDArray[np.float64], random_state: np.random.RandomState) -> NDArray[np.intp]:
         n = len(X)

@@ -8,7 +8,7 @@ Method, after Gupta et al.
 1. The recordings are shuffled and cut into partial sets of equal size.
 2. HDBSCAN in each partial set gives small clusters and noise; a cluster is represented by its mean direction.
 3. Clusters whose means agree are merged: first those that agree best, then with a threshold that falls step by step
-   down to its end. Two clusters merge when each is the other's nearest, so the order of the clusters has no say.
+   down to its end. Two clusters merge when each is the other's nearest, so the order of the clusters does not matter.
 4. Clusters several times as large as the mean are suspect.
 5. Each suspect is clustered again, finer (leaves of the tree), and its parts are merged as in 3. If several parts
    remain, they replace it; if not, it stays. Parts may be suspect in turn.
@@ -16,7 +16,7 @@ Method, after Gupta et al.
 7. A noise recording joins the nearest cluster if it is near enough.
 8. Labels number the clusters, largest first.
 
-A speaker needs about 8 recordings in a partial set to be found there with clusters of 4.
+A speaker needs about 8 recordings in a partial set to become a cluster there, with clusters of at least 4.
 
 References
 ----------
@@ -26,18 +26,17 @@ as "Speaker Recognition in the Wild", arXiv 2205.02475 (2022).
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from audioclust import parallel
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.hdbscan import HDBSCAN
 from audioclust.evaluation.thresholds import midway
 from audioclust.geometry import group_directions, leave_one_out_cosines, unit_rows
+from audioclust.validation import check_number, check_seed
 
 __all__ = ["PartialSets"]
 
@@ -64,8 +63,8 @@ class PartialSets(OrderedClusterer):
         off the vectors' own scores: means of random halves of a cluster say how well means of one speaker agree, means
         of clusters found side by side in a partial set how well those of different speakers do.
     noise_similarity : float in [-1, 1] or "auto"
-        Least cosine of a noise recording and a cluster's mean at which it joins. "auto" compares recordings with their
-        own cluster's mean (without them) and with others'.
+        Least cosine of a noise recording and a cluster's mean at which it joins. "auto" compares recordings with the
+        mean of their own cluster (without them) and with that of the nearest other cluster.
     random_state : int, RandomState instance or None
         Seed of the shuffle.
 
@@ -81,6 +80,14 @@ class PartialSets(OrderedClusterer):
     Notes
     -----
     Rows are sorted by their values before they are shuffled, so the order of the files has no influence.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> voices = np.repeat(rng.standard_normal((4, 64)), 30, axis=0)
+    >>> labels = PartialSets(60).fit_predict(voices + 0.5 * rng.standard_normal((120, 64)))
+    >>> np.bincount(labels)
+    array([30, 30, 30, 30])
     """
 
     def __init__(
@@ -104,14 +111,14 @@ class PartialSets(OrderedClusterer):
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         self._check()
-        random_state = check_random_state(self.random_state)
+        random_state = check_seed(self.random_state)
         X = unit_rows(X, zero="warn")
         sets = self._split(random_state.permutation(len(X)))
-        found = [self._find(X, rows) for rows in parallel.progress(sets, "partial sets")]
-        clusters = [cluster for set_clusters, _ in found for cluster in set_clusters]
-        noise = np.concatenate([rest for _, rest in found])
+        parts = [self._cluster_set(X, rows) for rows in parallel.progress(sets, "partial sets")]
+        clusters = [cluster for set_clusters, _ in parts for cluster in set_clusters]
+        noise = np.concatenate([rest for _, rest in parts])
         self.n_partial_clusters_ = len(clusters)
-        self._calibrate(X, [set_clusters for set_clusters, _ in found], random_state)
+        self._calibrate(X, [set_clusters for set_clusters, _ in parts], random_state)
         clusters = self._merge(X, clusters)
         clusters, rest = self._split_suspects(X, clusters, random_state)
         clusters = self._merge(X, clusters)
@@ -125,7 +132,7 @@ class PartialSets(OrderedClusterer):
         """Cut rows into partial sets of equal size, none larger than `partial_set_size`."""
         return np.array_split(rows, -(-len(rows) // self.partial_set_size))
 
-    def _find(self, X: NDArray[np.float64], rows: Rows, method: str = "eom") -> tuple[list[Rows], Rows]:
+    def _cluster_set(self, X: NDArray[np.float64], rows: Rows, method: str = "eom") -> tuple[list[Rows], Rows]:
         """Cluster some rows: the clusters and the noise, as row numbers."""
         if len(rows) < 2 * self.min_cluster_size:
             return [], rows
@@ -133,10 +140,10 @@ class PartialSets(OrderedClusterer):
         labels = finder.fit_quietly(X[rows])
         return [rows[labels == number] for number in range(labels.max() + 1)], rows[labels == -1]
 
-    def _calibrate(self, X: NDArray[np.float64], found: list[list[Rows]], random_state: np.random.RandomState) -> None:
+    def _calibrate(self, X: NDArray[np.float64], sets: list[list[Rows]], random_state: np.random.RandomState) -> None:
         """Set the three thresholds: those given, and "auto" ones from the scores of the partial clusters."""
         agree, disagree, own, other = [], [], [], []
-        for clusters in found:
+        for clusters in sets:
             if not clusters:
                 continue
             means = _means(X, clusters)
@@ -194,13 +201,13 @@ class PartialSets(OrderedClusterer):
                 break
             clusters = [cluster for cluster in clusters if len(cluster) < limit]
             for suspect in suspects:
-                found = [self._find(X, rows, "leaf") for rows in self._split(random_state.permutation(suspect))]
-                parts = self._merge(X, [part for parts, _ in found for part in parts])
+                sets = [self._cluster_set(X, rows, "leaf") for rows in self._split(random_state.permutation(suspect))]
+                parts = self._merge(X, [part for set_clusters, _ in sets for part in set_clusters])
                 if len(parts) < 2:
                     cleared.append(suspect)
                 else:
                     clusters.extend(parts)
-                    noise.extend(rest for _, rest in found)
+                    noise.extend(rest for _, rest in sets)
         return cleared + clusters, np.concatenate(noise)
 
     def _fit_noise(self, X: NDArray[np.float64], labels: NDArray[np.intp], noise: Rows) -> None:
@@ -218,9 +225,7 @@ class PartialSets(OrderedClusterer):
 
     def _check(self) -> None:
         for name, least in (("partial_set_size", 2), ("min_cluster_size", 2), ("min_samples", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value!r}: give a whole number of at least {least}")
+            check_number(name, getattr(self, name), least, whole=True)
         for name in ("merge_start", "merge_end", "noise_similarity"):
             value = getattr(self, name)
             if value != "auto" and not (isinstance(value, (int, float, np.floating)) and -1 <= value <= 1):

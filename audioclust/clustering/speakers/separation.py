@@ -1,20 +1,20 @@
-"""How well groups of vectors keep apart once noise is discounted, over every level of a hierarchy of groups.
+"""How well groups of vectors are separated once the noise is subtracted, at every level of a hierarchy of groups.
 
 Conventions
 -----------
-``X`` (n, d) holds one vector per recording, in any orthonormal coordinates; ``labels`` (n,) are integers 0 .. k - 1,
-every one in use. Distances are squared Euclidean and averaged over pairs of recordings.
+A :class:`Cloud` holds the vectors, one per recording, with the noise that is in them; ``labels`` [shape=(n,)] are
+integers 0 .. k - 1, every one in use. Distances are squared Euclidean and averaged over pairs of recordings.
 
 Method
 ------
 Independent noise of variance s in each of d dimensions adds 2 d s to the squared distance between any two recordings,
-whoever speaks: in hundreds of dimensions it hides every difference, and an ordinary silhouette says that there are no
-groups. But it adds a constant. :func:`noise_floor` reads it off the bulk of the eigenvalues (Marchenko-Pastur), and
-:func:`best_level` subtracts it: with ``a`` the mean distance to a recording's own group and ``b`` to the nearest other
-one, both without the floor, a recording separates by ``(b - a) / (max(a, b, 0) + u)``, at most by 1. ``u`` is the
-uncertainty of a distance under that noise, so nothing separates when noise is all there is. The mean over the
-recordings is 1 for perfectly separate groups. It falls when one speaker is split (b becomes as small as a) and when two
-are joined (a grows).
+of one speaker or of two: in hundreds of dimensions it hides every difference, and an ordinary silhouette says that
+there are no groups. But it adds a constant. :func:`noise_floor` reads it off the bulk of the eigenvalues
+(Marchenko-Pastur), and :func:`best_level` subtracts it: with ``a`` the mean distance to a recording's own group and
+``b`` to the nearest other one, both without the floor, the separation of a recording is
+``(b - a) / (max(a, b, 0) + u)``, at most 1. ``u`` is the uncertainty of a distance under that noise, so the separation
+is near 0 where all is noise. The mean over the recordings is 1 for perfectly separate groups. It falls when one speaker
+is split (b becomes as small as a) and when two are joined (a grows).
 
 References
 ----------
@@ -25,15 +25,53 @@ Gavish, Donoho: The optimal hard threshold for singular values is 4/sqrt(3) (201
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["best_level", "group_separation", "noise_floor"]
+__all__ = ["Cloud", "best_level", "group_separation", "noise_floor"]
 
 Array = NDArray[Any]  # of one type for each place, as numba finds it
+
+
+class Cloud(NamedTuple):
+    """Vectors and the noise in them.
+
+    Attributes
+    ----------
+    vectors : array [shape=(n, r)]
+        Centred, in the coordinates of their principal components.
+    dimensions : int >= r
+        Dimensions before components without any variance were dropped.
+    floor : float
+        How much of a recording's squared length is noise of equal variance in every dimension.
+    """
+
+    vectors: NDArray[np.float64]
+    dimensions: int
+    floor: float
+
+    @classmethod
+    def of(cls, X: NDArray[np.float64]) -> Self:
+        """Centre the rows [shape=(n, d)] and turn them to their principal components.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).standard_normal((500, 40))  # nothing but noise of variance 1
+        >>> round(Cloud.of(X).floor)
+        39
+        """
+        X = X - X.mean(axis=0)
+        _, lengths, axes = np.linalg.svd(X, full_matrices=False)
+        vectors = X @ axes[lengths > 1e-7 * max(lengths[0], 1e-300)].T
+        return cls(vectors, X.shape[1], noise_floor(vectors, X.shape[1]))
+
+    @property
+    def uncertainty(self) -> float:
+        """Standard deviation that the noise gives to a squared distance."""
+        return float(2 * np.sqrt(2 / self.dimensions) * self.floor)
 
 
 def noise_floor(X: NDArray[np.float64], dimensions: int) -> float:
@@ -71,29 +109,32 @@ def _median(ratio: float) -> float:
     return float(np.interp(0.5, mass / mass[-1], x))
 
 
-def best_level(
-    X: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int
-) -> tuple[float, NDArray[np.intp]]:
-    """Join the nearest groups, one pair after the other, and return the level at which the groups keep apart best.
+def best_level(cloud: Cloud, labels: NDArray[np.intp]) -> tuple[float, NDArray[np.intp]]:
+    """Join the nearest groups, one pair after the other, and return the level at which the groups are separated best.
 
     Groups are joined by their average distance, and the levels from the given grouping to two groups are compared. A
-    group of one recording is nobody's alternative: a single outlier does not make the rest a group.
+    group of one recording does not count as the nearest other group: a single outlier does not make the rest a group.
 
     Parameters
     ----------
-    X : array [shape=(n, r)]
+    cloud : Cloud
     labels : array of int [shape=(n,)]
         At least 2 groups.
-    floor : float
-        From :func:`noise_floor`.
-    dimensions : int
-        As there.
 
     Returns
     -------
     separation : float in [-1, 1]
     labels : array of int [shape=(n,)]
+
+    Examples
+    --------
+    >>> X = np.repeat(np.random.default_rng(0).standard_normal((4, 30)), 10, axis=0)
+    >>> X = X + 0.1 * np.random.default_rng(1).standard_normal((40, 30))
+    >>> separation, labels = best_level(Cloud.of(X), np.arange(40) // 5)  # every group halved
+    >>> np.bincount(labels)
+    array([10, 10, 10, 10])
     """
+    X = cloud.vectors
     sizes = np.bincount(labels).astype(np.float64)
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(len(sizes)))
@@ -102,23 +143,21 @@ def best_level(
     spreads = np.bincount(labels, weights=squares) / sizes
     to_groups = squares[:, None] + spreads - 2 * X @ means.T
     between = spreads[:, None] + spreads - 2 * means @ means.T
-    uncertainty = 2 * np.sqrt(2 / dimensions) * floor
-    separations, kept, gone = _levels(to_groups, between, labels.copy(), sizes, 2 * floor, uncertainty)
-    best = int(
-        np.argmax(separations)
-    )  # of levels that all reach 1 the finest: splitting a speaker costs, so it is none
+    separations, kept, gone = _levels(to_groups, between, labels.copy(), sizes, 2 * cloud.floor, cloud.uncertainty)
+    best = int(np.argmax(separations))  # of levels that all reach 1 the finest: a speaker who is split does not reach 1
     owner = np.arange(len(sizes))
     for step in range(best):
         owner[owner == gone[step]] = kept[step]
     return float(separations[best]), np.unique(owner[labels], return_inverse=True)[1]
 
 
-def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: float, dimensions: int) -> float:
-    """Return how well the groups keep apart, every group counted alike; groups of one recording do not count.
+def group_separation(cloud: Cloud, labels: NDArray[np.intp]) -> float:
+    """Return how well the groups are separated, every group counted alike; groups of one recording do not count.
 
-    A few far recordings make the rest look like a group, seen from the rest; they are none themselves: this shows it.
-    The parameters are those of :func:`best_level`.
+    A few far recordings make all others look like one close group, although they are no group themselves. Counting
+    every group alike shows that. The parameters are those of :func:`best_level`.
     """
+    X = cloud.vectors
     sizes = np.bincount(labels).astype(np.float64)
     if np.count_nonzero(sizes > 1) < 2:
         return 0.0
@@ -127,11 +166,11 @@ def group_separation(X: NDArray[np.float64], labels: NDArray[np.intp], floor: fl
     spreads = np.bincount(labels, weights=squares) / sizes
     distances = squares[:, None] + spreads - 2 * X @ means.T
     rows = np.arange(len(X))
-    a = distances[rows, labels] * sizes[labels] / np.maximum(sizes[labels] - 1, 1) - 2 * floor
+    a = distances[rows, labels] * sizes[labels] / np.maximum(sizes[labels] - 1, 1) - 2 * cloud.floor
     distances[rows, labels] = np.inf
     distances[:, sizes < 2] = np.inf
-    b = distances.min(axis=1) - 2 * floor
-    scale = np.maximum(np.maximum(a, b), 0.0) + 2 * np.sqrt(2 / dimensions) * floor
+    b = distances.min(axis=1) - 2 * cloud.floor
+    scale = np.maximum(np.maximum(a, b), 0.0) + cloud.uncertainty
     each = np.clip(np.divide(b - a, scale, out=np.zeros_like(a), where=scale > 0), -1, 1)
     return float((np.bincount(labels, weights=each) / sizes)[sizes > 1].mean())
 

@@ -6,8 +6,8 @@ Conventions
 mean is drawn from ``N(0, B)``, a recording of that speaker from ``N(mean, W)``: one covariance between speakers, one
 within, both estimated from a grouping. Which recordings belong together is drawn from a Chinese restaurant process.
 
-The means are integrated out, so more speakers are not more likely as such, and whether two groups are one is a question
-that the model itself answers.
+The means are integrated out, so more speakers are not more likely as such, and the model itself says whether two groups
+are one speaker.
 
 References
 ----------
@@ -67,7 +67,8 @@ def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
 def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 10) -> NDArray[np.intp]:
     """Move every recording to the speaker most likely to have uttered it, re-estimate, and repeat until none moves.
 
-    A recording has no say in its own speaker's mean while it is judged: in hundreds of dimensions it would never leave.
+    The mean of its own speaker is computed without the recording: with it, none would ever move in hundreds of
+    dimensions.
     """
     for _ in range(rounds):
         if labels.max() == 0 or labels.max() + 1 >= len(X):
@@ -151,92 +152,73 @@ def shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]
 
 
 @njit(cache=True)
+def _gain_of(size: int, total: Array, between: Array) -> float:
+    """Return what sharing an unknown mean adds to a group's log-likelihood, its log-determinant left out."""
+    gain = 0.0
+    for c in range(len(between)):
+        gain += total[c] ** 2 * between[c] / (1 + size * between[c])
+    return 0.5 * gain
+
+
+@njit(cache=True)
+def _log_determinants(largest: int, between: Array) -> Array:
+    """Return half the log-determinant that a group of each size up to the largest costs."""
+    halves = np.zeros(largest + 1)
+    for n in range(1, largest + 1):
+        cost = 0.0
+        for c in range(len(between)):
+            cost += np.log(1 + n * between[c])
+        halves[n] = 0.5 * cost
+    return halves
+
+
+@njit(cache=True)
 def _merge_scores(
-    i: int, sizes: Array, sums: Array, gains: Array, alive: Array, between: Array, log_gamma: Array, out: Array
-) -> None:
-    d = len(between)
+    i: int, sizes: Array, sums: Array, gains: Array, alive: Array, between: Array, log_gamma: Array, halves: Array
+) -> Array:
+    """Return what merging group i with each other group adds to the log-likelihood; -inf for itself and the merged."""
+    scores = np.full(len(sizes), -np.inf, np.float32)
     for j in range(len(sizes)):
-        if not alive[j] or j == i:
-            out[j] = -np.inf
-            continue
-        n = sizes[i] + sizes[j]
-        gain = 0.0
-        for c in range(d):
-            growth = 1 + n * between[c]
-            total = sums[i, c] + sums[j, c]
-            gain += total * total * between[c] / growth
-        out[j] = 0.5 * gain - gains[i] - gains[j] + log_gamma[n] - log_gamma[sizes[i]] - log_gamma[sizes[j]]
-    return
+        if alive[j] and j != i:
+            n = sizes[i] + sizes[j]
+            gain = _gain_of(n, sums[i] + sums[j], between) - gains[i] - gains[j]
+            prior = log_gamma[n] - log_gamma[sizes[i]] - log_gamma[sizes[j]]
+            scores[j] = gain + prior + halves[sizes[i]] + halves[sizes[j]] - halves[n]
+    return scores
 
 
 @njit(cache=True)
 def _merge(sizes: Array, sums: Array, between: Array, log_gamma: Array) -> Array:
-    m, d = sums.shape
-    total = sizes.sum()
-    halves = np.zeros(total + 1)  # half the log-determinant that a group of that size costs
+    """Merge the pair that gains most until none gains; return the group that each group ends in."""
+    m = len(sums)
+    halves = _log_determinants(sizes.sum(), between)
     owner = np.arange(m)
     alive = np.ones(m, np.bool_)
-    gains = np.empty(m)
+    gains = np.array([_gain_of(sizes[i], sums[i], between) for i in range(m)])
     scores = np.empty((m, m), np.float32)
-    best = np.full(m, -np.inf)
-    mate = np.full(m, -1)
-    line = np.empty(m)
-    for n in range(1, total + 1):
-        cost = 0.0
-        for c in range(d):
-            cost += np.log(1 + n * between[c])
-        halves[n] = 0.5 * cost
     for i in range(m):
-        gain = 0.0
-        for c in range(d):
-            gain += sums[i, c] ** 2 * between[c] / (1 + sizes[i] * between[c])
-        gains[i] = 0.5 * gain
-    for i in range(m):
-        _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, line)
-        for j in range(m):
-            if alive[j] and j != i:
-                line[j] += halves[sizes[i]] + halves[sizes[j]] - halves[sizes[i] + sizes[j]]
-            scores[i, j] = line[j]
-            if scores[i, j] > best[i]:
-                best[i] = scores[i, j]
-                mate[i] = j
+        scores[i] = _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, halves)
+    mate = np.array([np.argmax(scores[i]) for i in range(m)])
+    best = np.array([scores[i, mate[i]] for i in range(m)])
     for _ in range(m - 1):
         i = int(np.argmax(best))
         if not best[i] > 0:
             break
         j = mate[i]
-        for r in range(m):
-            if owner[r] == j:
-                owner[r] = i
+        owner[owner == j] = i
         sizes[i] += sizes[j]
-        for c in range(d):
-            sums[i, c] += sums[j, c]
+        sums[i] += sums[j]
         alive[j] = False
+        gains[i] = _gain_of(sizes[i], sums[i], between)
+        scores[i] = _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, halves)
+        scores[:, i] = scores[i]
+        scores[:, j] = -np.inf
         best[j] = -np.inf
-        gain = 0.0
-        for c in range(d):
-            gain += sums[i, c] ** 2 * between[c] / (1 + sizes[i] * between[c])
-        gains[i] = 0.5 * gain
-        _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, line)
-        best[i] = -np.inf
-        mate[i] = -1
         for r in range(m):
-            if not alive[r] or r == i:
-                continue
-            value = np.float32(line[r] + halves[sizes[i]] + halves[sizes[r]] - halves[sizes[i] + sizes[r]])
-            scores[i, r] = value
-            scores[r, i] = value
-            if value > best[i]:
-                best[i] = value
-                mate[i] = r
-            if mate[r] == i or mate[r] == j:
-                best[r] = -np.inf
-                mate[r] = -1
-                for c in range(m):
-                    if alive[c] and c != r and scores[r, c] > best[r]:
-                        best[r] = scores[r, c]
-                        mate[r] = c
-            elif value > best[r]:
-                best[r] = value
+            if alive[r] and (r == i or mate[r] == i or mate[r] == j):
+                mate[r] = np.argmax(scores[r])
+                best[r] = scores[r, mate[r]]
+            elif alive[r] and scores[r, i] > best[r]:
                 mate[r] = i
+                best[r] = scores[r, i]
     return owner

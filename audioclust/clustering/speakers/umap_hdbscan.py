@@ -1,8 +1,8 @@
 """UMAP, then HDBSCAN: density clustering in a few dimensions that keep neighbours together.
 
 In hundreds of noisy dimensions all distances are alike and density means little; a neighbour graph still tells who
-belongs to whom. UMAP lays that graph out in a few dimensions, where density is meaningful again. What it costs:
-distances there are not distances of the vectors any more, and gaps may be made up.
+belongs to whom. UMAP lays that graph out in a few dimensions, where density is meaningful again. The price: distances
+in the layout are not distances of the vectors any more, and it can show gaps that the vectors do not have.
 
 References
 ----------
@@ -13,16 +13,15 @@ Zheng et al.: Reformulating speaker diarization as community detection with emph
 from __future__ import annotations
 
 import warnings
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.hdbscan import HDBSCAN
 from audioclust.geometry import unit_rows
+from audioclust.validation import check_number, check_seed
 
 __all__ = ["UMAPHDBSCAN"]
 
@@ -54,6 +53,14 @@ class UMAPHDBSCAN(OrderedClusterer):
     -----
     UMAP's layout depends on the order of the rows and on the machine's arithmetic. Rows are sorted by their values
     first, so that the order of the files has no influence; between machines the layout may differ for one seed.
+
+    Examples
+    --------
+    >>> from audioclust.clustering.speakers.umap_hdbscan import UMAPHDBSCAN
+    >>> rng = np.random.default_rng(0)
+    >>> voices = np.repeat(np.eye(3, 16), 5, axis=0)
+    >>> len(set(UMAPHDBSCAN(n_components=14).fit_predict(voices + 0.05 * rng.standard_normal((15, 16)))))
+    3
     """
 
     def __init__(
@@ -73,22 +80,21 @@ class UMAPHDBSCAN(OrderedClusterer):
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         for name, least in (("n_neighbors", 2), ("n_components", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value!r}: give a whole number of at least {least}")
+            check_number(name, getattr(self, name), least, whole=True)
+        random_state = check_seed(self.random_state)
         finder = HDBSCAN(self.min_cluster_size, min_samples=self.min_samples)
-        layout = self._layout(unit_rows(X, zero="warn"))
+        layout = self._layout(unit_rows(X, zero="warn"), random_state)
         self.embedding_ = np.empty_like(layout)
         self.embedding_[self._order] = layout
         return finder.fit_quietly(layout.astype(np.float64))
 
-    def _layout(self, X: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _layout(self, X: NDArray[np.float64], random_state: np.random.RandomState) -> NDArray[np.float32]:
         n = len(X)
         if n <= self.n_components + 2 or n <= 4:  # too few rows for a layout of that many dimensions
             return X.astype(np.float32)
         from umap import UMAP
 
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = int(random_state.randint(2**31 - 1))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*n_jobs value.*")
             warnings.filterwarnings("ignore", message=".*Spectral initialisation failed.*")

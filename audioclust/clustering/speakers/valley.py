@@ -1,10 +1,10 @@
-"""Is there less between the groups than in them? Asked of recordings that had no say in where "between" is.
+"""Are there fewer recordings between the groups than in them? Tested on recordings that did not define the groups.
 
-Any cloud can be cut in two, and its halves keep apart to some degree. What a cut through one cloud does not have is an
-empty stretch along it. The recordings are split in two at random; one half gives the groups' means and the direction
+Any cloud can be cut in two, and its halves are separated to some degree. But a cut through one cloud does not run
+through an empty region. The recordings are split in two at random; one half gives the groups' means and the direction
 in which two groups differ, by the two-covariance model; the other half's recordings are placed along it, each between
-its own group and the nearest other one. In hundreds of dimensions this matters: a direction finds a gap between the
-very recordings that it was computed from in any cloud.
+its own group and the nearest other one. In hundreds of dimensions this matters: along a direction there is
+always a gap between the recordings that the direction was computed from.
 
 References
 ----------
@@ -48,7 +48,7 @@ def valley_depth(X: NDArray[np.float64], labels: NDArray[np.intp], random_state:
             places = np.abs(_places(X[train], labels[train], X[~train], labels[~train]))
             between += int((places < 1 / 3).sum())
             near += int(((places >= 2 / 3) & (places < 4 / 3)).sum())
-    return 1 - 2 * between / near if near else 0.0  # twice: a valley is looked into from both of its sides
+    return 1 - 2 * between / near if near else 0.0  # twice: recordings of both groups lie in the valley
 
 
 def _places(
