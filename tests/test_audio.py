@@ -309,3 +309,24 @@ def test_settings_name_what_is_wrong(bad):
 def test_unknown_settings_are_named():
     with pytest.raises(ValueError, match="low_pass: no such setting; there is sample_rate"):
         audio.settings_key(low_pass=3)
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "mp3", "ogg"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_streamed_gives_what_load_gives_each_time(tmp_path, rng, extension, channels):
+    y = 0.1 * rng.standard_normal((600_001, channels))
+    if extension == "wav" and channels == 2:
+        y[:, 0] = -0.9 * y[:, 1]  # channels that cancel each other out
+    path = tmp_path / f"a.{extension}"
+    soundfile.write(path, y, 44_100)
+    for rate in (22_050, 44_100):
+        expected, _ = audio.load(path, rate)
+        with audio.streamed(path, rate) as source:
+            for _ in range(2):
+                np.testing.assert_array_equal(np.concatenate(list(source())), expected)
+
+
+def test_streamed_names_what_load_names(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(9000), 16_000)
+    with pytest.raises(recording.RecordingError, match="silence"), audio.streamed(tmp_path / "a.wav", 8000):
+        pass

@@ -8,7 +8,7 @@ be done as asked is appended to the list `notes` where one is given.
 from importlib import import_module
 from typing import Any
 
-from audioclust.audio.decode import load
+from audioclust.audio.decode import load, streamed
 
 _LAZY = {
     "Settings": "settings",
@@ -37,6 +37,7 @@ __all__ = [
     "resample",
     "settings_key",
     "speech",
+    "streamed",
     "transform",
     "trim_silence",
 ]

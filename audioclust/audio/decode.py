@@ -6,12 +6,14 @@ loudest is taken where they cancel each other out.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audioclust import recording
-from audioclust.audio.filters import Samples, check_rate, resample
+from audioclust.audio.filters import Samples, check_rate, resample, resampled
 
-__all__ = ["load"]
+__all__ = ["load", "streamed"]
 
 
 def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int]:
@@ -45,3 +47,27 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     if sample_rate is None:
         return y, int(own_rate)
     return resample(y, own_rate, sample_rate), int(sample_rate)
+
+
+@contextmanager
+def streamed(path: str | Path, sample_rate: int) -> Iterator[Callable[[], Iterator[Samples]]]:
+    """Open a recording that is too long to be held in memory.
+
+    Parameters
+    ----------
+    path, sample_rate
+        As for :func:`load`.
+
+    Yields
+    ------
+    callable
+        Gives, each time it is called, the samples that `load` gives, block by block.
+
+    Raises
+    ------
+    recording.RecordingError
+        When the file cannot be used; its text is the ``problem``.
+    """
+    check_rate(sample_rate)
+    with recording.streamed(path) as (source, own_rate):
+        yield lambda: resampled(source(), own_rate, sample_rate)

@@ -16,13 +16,14 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 
-__all__ = ["Samples", "check_rate", "lowpass", "resample"]
+__all__ = ["Samples", "check_rate", "lowpass", "resample", "resampled"]
 
 Samples = npt.NDArray[np.float32]
 
@@ -53,6 +54,23 @@ def resample(y: Samples, sample_rate: int, target: int) -> Samples:
     length = math.ceil(len(y) * (target / sample_rate))
     changed = np.asarray(soxr.resample(y, sample_rate, target, quality="HQ"), dtype=np.float32)[:length]
     return changed if len(changed) == length else np.pad(changed, (0, length - len(changed)))
+
+
+def resampled(blocks: Iterable[Samples], sample_rate: int, target: int) -> Iterator[Samples]:
+    """Do what :func:`resample` does to consecutive blocks of one recording, sample for sample."""
+    if sample_rate == target:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(sample_rate, target, 1, dtype="float32", quality="HQ")
+    taken = given = 0
+    for block in blocks:
+        taken += len(block)
+        changed = stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32))
+        given += len(changed)
+        yield changed
+    length = math.ceil(taken * (target / sample_rate)) - given
+    rest = stream.resample_chunk(np.empty(0, np.float32), last=True)[:length]
+    yield rest if len(rest) == length else np.pad(rest, (0, length - len(rest)))
 
 
 def lowpass(

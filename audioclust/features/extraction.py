@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from audioclust import files, parallel
-from audioclust.audio import load
+from audioclust.audio import load, streamed
 from audioclust.features.settings import Settings
 from audioclust.features.spectra import analyse, warn_of_empty_bands
 from audioclust.features.spectrum import joined
@@ -39,14 +40,15 @@ __all__ = ["extract"]
 log = logging.getLogger(__name__)
 
 _SHARD = 128  # recordings that a worker takes at once, at most
+_LONG = 600.0  # seconds; a longer recording is decoded and analysed block by block
 _SECONDS = 16.0, 3600.0  # of sound: between these, unless one recording is longer
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Recordings for a worker: SHA-256, path and the features missing of each."""
+    """Recordings for a worker: SHA-256, path, seconds and the features missing of each."""
 
-    recordings: list[tuple[str, Path, tuple[str, ...]]]
+    recordings: list[tuple[str, Path, float, tuple[str, ...]]]
     entries: dict[str, Entry]
     arrays: bool
 
@@ -76,7 +78,8 @@ def extract(
     jobs : int or str
         Worker processes, see `audioclust.parallel`.
     arrays : bool
-        Whether to keep the features over time too, for `FeatureSet.array`. They take some hundred times the room.
+        Whether to keep the features over time too, for `FeatureSet.array`. They take some hundred times the room, and
+        those of one recording are then in memory at once, however long it is.
     **settings
         See :class:`audioclust.features.settings.Settings`.
 
@@ -163,7 +166,7 @@ def _tasks(
         if room <= 0 or len(tasks[-1].recordings) == _SHARD:
             tasks.append(_Task([], entries, arrays))
             room = min(max(left / (2 * workers), _SECONDS[0]), _SECONDS[1])  # less and less: all end at about one time
-        tasks[-1].recordings.append((sha256, path, tuple(missing[sha256])))
+        tasks[-1].recordings.append((sha256, path, seconds[sha256], tuple(missing[sha256])))
         room -= seconds[sha256]
         left -= seconds[sha256]
     return tasks
@@ -178,9 +181,9 @@ def _work(task: _Task) -> dict[str, str]:
 def _analysed(task: _Task) -> dict[str, str]:
     done: defaultdict[str, list[Rows]] = defaultdict(list)
     problems: dict[str, str] = {}
-    for sha256, path, names in task.recordings:
+    for sha256, path, seconds, names in task.recordings:
         try:
-            rows = _rows(path, sha256, [task.entries[name] for name in names], task.arrays)
+            rows = _rows(path, sha256, seconds, [task.entries[name] for name in names], task.arrays)
         except RecordingError as error:
             problems[sha256] = error.problem
         except (OSError, ValueError, MemoryError, RuntimeError) as error:
@@ -193,16 +196,16 @@ def _analysed(task: _Task) -> dict[str, str]:
     return problems
 
 
-def _rows(path: Path, sha256: str, entries: Sequence[Entry], arrays: bool) -> dict[str, Rows]:
+def _rows(path: Path, sha256: str, seconds: float, entries: Sequence[Entry], arrays: bool) -> dict[str, Rows]:
     """Analyse one recording."""
     settings, asked = entries[0].settings, [entry.feature for entry in entries]
-    y, _ = load(path, settings.sample_rate)
-    frames, blocks = analyse(lambda: [y], asked, _stored_as(settings))
-    summaries = Summaries(asked, frames)
     parts = []
-    for values in blocks:
-        summaries.add(values)
-        parts += [values] if arrays else []
+    with _samples(path, seconds, settings.sample_rate) as source:
+        frames, blocks = analyse(source, asked, _stored_as(settings))
+        summaries = Summaries(asked, frames)
+        for values in blocks:
+            summaries.add(values)
+            parts += [values] if arrays else []
     if files.sha256(path) != sha256:
         raise RecordingError(path, "changed since the metadata was made; scan the folder again")
     rows = summaries.rows(sha256, settings)
@@ -210,6 +213,17 @@ def _rows(path: Path, sha256: str, entries: Sequence[Entry], arrays: bool) -> di
         for entry in entries:
             _write_array(joined([part[entry.feature.name] for part in parts]), entry.array(sha256))
     return rows
+
+
+@contextmanager
+def _samples(path: Path, seconds: float, sample_rate: int) -> Iterator[Callable[[], Iterable[npt.NDArray[np.float32]]]]:
+    """Open a recording: all of it at once, or, where it is long, block by block."""
+    if seconds > _LONG:
+        with streamed(path, sample_rate) as source:
+            yield source
+    else:
+        y, _ = load(path, sample_rate)
+        yield lambda: [y]
 
 
 def _stored_as(settings: Settings) -> Settings:

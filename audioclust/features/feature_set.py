@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audioclust import parallel
+from audioclust import files, parallel
 from audioclust.features import images as pictures
 from audioclust.features import vectors as pooled
 from audioclust.features.store import Entry, why_stale
@@ -126,11 +126,24 @@ class FeatureSet:
         return values
 
     def write_png(self, feature: str, folder: str | Path) -> list[Path]:
-        """Write each recording's image as ``FOLDER/PATH.FEATURE.png``, PATH being that of the recording."""
+        """Write each recording's image as ``FOLDER/PATH.FEATURE.png``, PATH being that of the recording.
+
+        Very long names are shortened.
+
+        Raises
+        ------
+        ValueError
+            When a path leads out of the folder; nothing is written then.
+        """
         images, index = self.images(feature)
+        for path in index["path"]:
+            if not files.is_below(path):
+                raise ValueError(f"path={path!r}: its image would lie outside {folder}; scan the folder again")
         pairs = zip(images, index["path"], strict=True)
         return [
-            pictures.write_png(image, Path(folder) / f"{path}.{feature}.png")
+            pictures.write_png(
+                image, Path(folder, path).with_name(files.short_name(Path(path).name, f".{feature}.png"))
+            )
             for image, path in parallel.progress(pairs, "images", len(index))
         ]
 

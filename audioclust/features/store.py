@@ -24,7 +24,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -47,7 +46,6 @@ log = logging.getLogger(__name__)
 _COPIED = 4096  # images copied at once
 _GROUP = 4096  # rows of the table that are written together
 _CHECKSUM = "image_crc32"
-_ABANDONED = 3600.0  # seconds after which a half-written file is nobody's any more
 
 
 @dataclass
@@ -179,8 +177,6 @@ class Entry:
                 self._append(len(known), fresh)
             for path in paths:
                 shutil.rmtree(path.parent, ignore_errors=True)
-            _sweep(self.folder)
-            _sweep(self.folder / "shards")
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Read a column of the table: [shape=(n,)], or [shape=(n, bands)] for a statistic."""
@@ -321,7 +317,7 @@ def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
 def _checksums(images: npt.NDArray[Any]) -> Any:
     import pyarrow as pa
 
-    return pa.array([zlib.crc32(np.ascontiguousarray(image)) for image in images], pa.uint32())
+    return pa.array([zlib.crc32(image.tobytes()) for image in images], pa.uint32())
 
 
 def _table(rows: Rows) -> Any:
@@ -341,13 +337,3 @@ def _table(rows: Rows) -> Any:
     columns["profile"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.profile, pa.float32()))
     columns[_CHECKSUM] = _checksums(rows.images)
     return pa.table(columns)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written."""
-    for path in folder.glob(".writing-*"):
-        try:
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
-        except FileNotFoundError:
-            continue

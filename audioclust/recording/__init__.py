@@ -11,6 +11,8 @@ What makes a file unusable is found here, in one place, and said in a few words:
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from audioclust.recording.formats import EXTENSIONS, RecordingError, extension
 from audioclust.recording.opening import blocks, opened, unreadable
 from audioclust.recording.tally import Tally, mono
 
-__all__ = ["EXTENSIONS", "RecordingError", "extension", "inspect", "mono", "read"]
+__all__ = ["EXTENSIONS", "RecordingError", "extension", "inspect", "mono", "read", "streamed"]
 
 _TRUSTED = 1 << 28  # frames for which a header is believed; beyond, memory grows with what is really there
 
@@ -74,6 +76,43 @@ def read(path: str | Path, *, start: int = 0, frames: int = -1) -> tuple[np.ndar
         if problem:
             raise RecordingError(path, problem)
         return samples[:filled], sound.samplerate
+
+
+@contextmanager
+def streamed(path: str | Path) -> Iterator[tuple[Callable[[], Iterator[np.ndarray]], int]]:
+    """Open a sound file that is too long to be held in memory.
+
+    Yields
+    ------
+    source : callable
+        Gives the blocks of what :func:`mono` makes of the file, [shape=(frames,), float32], from its start each time it
+        is called.
+    sample_rate : int
+        In Hz, as stored.
+
+    Raises
+    ------
+    RecordingError
+        As :func:`read`, for which the file is decoded once before.
+    """
+    with opened(path) as sound:
+        tally = Tally(sound)
+        for block in blocks(path, sound, 0, -1):
+            tally.add(block)
+        if problem := tally.problem(path):
+            raise RecordingError(path, problem)
+        channel = tally.used()
+
+        def source() -> Iterator[np.ndarray]:
+            # An MP3 file gives other samples after going back; what ffmpeg has decoded is a WAV file, kept meanwhile.
+            with nullcontext(sound) if isinstance(sound.name, str) else opened(path) as again:
+                if again is sound:
+                    again.seek(0)
+                for block in blocks(path, again, 0, -1):
+                    single = channel >= 0 or block.shape[1] == 1
+                    yield block[:, channel] if single else block.mean(axis=1, dtype=np.float32)
+
+        yield source, sound.samplerate
 
 
 def inspect(path: str | Path) -> dict[str, Any]:

@@ -112,9 +112,10 @@ class Tally:
 
     def level(self) -> float:
         """Return the level in dBFS of the channel that is used."""
-        return _decibels(float(self.sums[1, self._used()]) / max(1, self.frames))
+        return _decibels(float(self.sums[1, self.used()]) / max(1, self.frames))
 
-    def _used(self) -> int:
+    def used(self) -> int:
+        """Return the channel that :func:`mono` takes, -1 for the mean of all."""
         loudest = _cancelled(self.sums, self.frames) if self.frames and self.sound.channels > 1 else None
         return -1 if loudest is None else loudest
 
@@ -140,8 +141,8 @@ class Tally:
             return f"sample rate of {rate} Hz"
         if self.frames < SHORTEST * rate:
             return f"shorter than {SHORTEST * 1000:.0f} ms: {self.frames} samples"
-        power = _powers(self.sums, self.frames)[self._used()]
-        if power <= 1e-12 * self.sums[1, self._used()] / self.frames or _decibels(power) < SILENCE:
+        power = _powers(self.sums, self.frames)[self.used()]
+        if power <= 1e-12 * self.sums[1, self.used()] / self.frames or _decibels(power) < SILENCE:
             return "silence"
         if not self._beyond() and self.full > count / 2:
             return f"clipped: {self.full / count:.0%} of the samples at full scale"
@@ -162,8 +163,8 @@ class Tally:
             notes.append(f"ends early: {grouped(self.frames)} of {grouped(stated)} samples")
         elif self.sound.format == "OGG" and not whole_ogg(path):
             notes.append("ends early: the end of the stream is missing")
-        if self._used() >= 0:
-            notes.append(f"channels cancel each other out: channel {self._used() + 1} is used instead of their mean")
+        if self.used() >= 0:
+            notes.append(f"channels cancel each other out: channel {self.used() + 1} is used instead of their mean")
         count = self.frames * self.sound.channels
         if self._beyond():
             notes.append(f"exceeds full scale by {20 * np.log10(self.peak):.1f} dB")
