@@ -42,11 +42,14 @@ def check_choice(name: str, value: Any, allowed: Collection[Any]) -> None:
         raise ValueError(f"{name}={value!r}: give one of {', '.join(map(str, allowed))}")
 
 
-def check_number(name: str, value: Any, low: float, high: float = math.inf, *, whole: bool = False) -> None:
-    """Raise unless `value` is a finite (whole) number from `low` to `high`, both included."""
+def check_number(
+    name: str, value: Any, low: float, high: float = math.inf, *, whole: bool = False, above: bool = False
+) -> None:
+    """Raise unless `value` is a finite (whole) number from `low` (with `above`: greater than `low`) to `high`."""
     real = is_whole(value) if whole else isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not low <= value <= high or not math.isfinite(value):
-        span = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+    if not real or not low <= value <= high or (above and value == low) or not math.isfinite(value):
+        span = f"above {low}" if above else f"of at least {low}" if high == math.inf else f"from {low}"
+        span += f" to {high}" if high < math.inf else ""
         raise ValueError(f"{name}={value!r}: give a {'whole ' if whole else ''}number {span}")
 
 

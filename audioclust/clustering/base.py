@@ -1,8 +1,8 @@
-"""What the clusterers share: checked input, rows in a canonical order, degenerate results named.
+"""What the clusterers share: checked input, rows in a canonical order, equal rows together, degenerate results named.
 
 Random starts, ties and border points make most clustering algorithms depend on the order of the rows. Sorting the
 rows by their values first takes that dependence away: the same set of recordings gives the same clusters with the
-same numbers, whatever order a folder was listed in.
+same numbers, whatever order a folder was listed in. Rows that are equal (copies of one recording) get one label.
 """
 
 from __future__ import annotations
@@ -12,20 +12,31 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from audioclust.evaluation import degenerate
 from audioclust.geometry import canonical_order
 from audioclust.validation import check_n_clusters
 
-__all__ = ["OrderedClusterer"]
+__all__ = ["OrderedClusterer", "binary_exponent", "first_copies", "square_order", "without_gaps"]
 
 
 class OrderedClusterer(ClusterMixin, BaseEstimator):
     """Base of a clusterer that does not see the order of the rows.
 
     A subclass writes ``_cluster(X) -> labels`` for float64 rows in canonical order; it may use ``self._order`` (which
-    row of the caller each of these rows is) while it works.
+    row of the caller each of these rows is) while it works. A subclass whose tags say ``pairwise`` is given the rows
+    and the columns of a square matrix in one order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Halves(OrderedClusterer):
+    ...     def _cluster(self, X):
+    ...         return (np.arange(len(X)) >= len(X) / 2).astype(int)
+    >>> Halves().fit_predict([[3.0], [1.0], [2.0], [0.0]])
+    array([1, 0, 1, 0])
     """
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -34,7 +45,8 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like [shape=(n, d)]
-            One vector per recording; finite, n >= 2.
+            One vector per recording; finite, n >= 2. Where the parameters say that distances or affinities are given,
+            [shape=(n, n)].
         y : ignored
             There for scikit-learn's interface.
 
@@ -52,14 +64,24 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
         asked = getattr(self, "n_clusters", None)
         if asked is not None:
             check_n_clusters(asked, len(rows))
-        self._order = canonical_order(rows)
-        rows = rows[self._order]
-        labels = np.empty(len(rows), dtype=np.intp)
-        labels[self._order] = self._cluster(rows)
+        if get_tags(self).input_tags.pairwise:
+            self._order = square_order(rows)
+            rows, copies = rows[np.ix_(self._order, self._order)], np.arange(len(rows))
+        else:
+            self._order = canonical_order(rows)
+            rows = rows[self._order]
+            copies = first_copies(rows)
+        ordered = self._cluster(rows)
+        if not np.array_equal(ordered, ordered[copies]):
+            ordered, kept = without_gaps(ordered[copies])
+            if hasattr(self, "n_clusters_"):
+                self.n_clusters_ = len(kept)
+        self.labels_ = np.empty(len(rows), dtype=np.intp)
+        self.labels_[self._order] = ordered
         del self._order
-        self.labels_ = labels
-        findings = degenerate.check(labels, asked, partition_coefficient=getattr(self, "partition_coefficient_", None))
-        distinct = 1 + np.count_nonzero(np.any(rows[1:] != rows[:-1], axis=1))
+        coefficient = getattr(self, "partition_coefficient_", None)
+        findings = degenerate.check(self.labels_, asked, partition_coefficient=coefficient)
+        distinct = len(np.unique(copies))
         if asked is not None and distinct < asked:
             findings.append(f"{distinct} distinct recordings, {asked} clusters asked for")
         degenerate.warn(findings, type(self).__name__)
@@ -67,3 +89,65 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         raise NotImplementedError
+
+
+def first_copies(X: NDArray[Any]) -> NDArray[np.intp]:
+    """Return, for each of the sorted rows, the place of the first row that equals it [shape=(n,)].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first_copies(np.array([[0, 1], [0, 1], [2, 0], [2, 0], [2, 1]]))
+    array([0, 0, 2, 2, 4])
+    """
+    new = np.concatenate([[True], np.any(X[1:] != X[:-1], axis=1)])
+    return np.flatnonzero(new)[np.cumsum(new) - 1]
+
+
+def square_order(matrix: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return an order of the rows of a square matrix that does not depend on the order they are given in [shape=(n,)].
+
+    Rows are compared by their sorted values, so two rows that hold the same values in other places stay as given.
+
+    Raises
+    ------
+    ValueError
+        When the matrix is not square.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> square_order(np.array([[0.0, 2.0, 9.0], [2.0, 0.0, 1.0], [9.0, 1.0, 0.0]]))
+    array([1, 2, 0])
+    """
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"X has shape {matrix.shape}: give a square matrix, one row and one column per recording")
+    return canonical_order(np.sort(matrix, axis=1))
+
+
+def without_gaps(labels: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the labels numbered from 0 without a gap, noise still -1, and the numbers they had before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> without_gaps(np.array([4, 4, -1, 2]))
+    (array([ 1,  1, -1,  0]), array([2, 4]))
+    """
+    kept = np.unique(labels[labels >= 0])
+    return np.where(labels < 0, -1, np.searchsorted(kept, labels)), kept
+
+
+def binary_exponent(values: NDArray[np.floating]) -> int:
+    """Return the e for which ``ldexp(values, -e)`` lies within -1 and 1; infinite values are left out.
+
+    A power of two changes no digit, so what is computed from the scaled values is the same at every scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> binary_exponent(np.array([0.5, -6.0])), np.ldexp(6.0, -3)
+    (3, np.float64(0.75))
+    """
+    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    return int(np.frexp(largest)[1])

@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import cluster
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from audioclust.clustering.base import OrderedClusterer
-from audioclust.validation import check_choice
+from audioclust.validation import check_choice, check_number, check_share
 
 __all__ = ["DBSCAN", "Agglomerative", "KMeans", "k_distances", "knee"]
 
 
-class KMeans(OrderedClusterer):
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OrderedClusterer):
     """K-Means [1]_.
 
     Parameters
@@ -51,8 +52,23 @@ class KMeans(OrderedClusterer):
 
     Attributes
     ----------
-    labels_, cluster_centers_, inertia_, n_iter_
-        As in :class:`sklearn.cluster.KMeans`.
+    labels_ : array of int [shape=(n,)]
+        Cluster of each recording.
+    cluster_centers_ : array [shape=(n_clusters, d)]
+        Means of the clusters.
+    inertia_ : float >= 0
+        Sum of the squared distances of the recordings to their centres.
+    n_iter_ : int
+        Iterations of the start that was kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = KMeans(n_clusters=2, random_state=0).fit([[0.0], [1.0], [10.0], [11.0]])
+    >>> model.inertia_, model.predict([[9.0]]) == model.labels_[2]
+    (1.0, array([ True]))
+    >>> np.sort(model.transform([[9.0]]))
+    array([[1.5, 8.5]])
     """
 
     def __init__(
@@ -91,8 +107,23 @@ class KMeans(OrderedClusterer):
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """Return the nearest centre of new recordings [shape=(n,)]."""
+        return self._model.predict(self._new(X))
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the distances of new recordings to every centre [shape=(n, n_clusters)]."""
+        return self._model.transform(self._new(X))
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return minus the sum of the squared distances of new recordings to their nearest centres."""
+        return float(self._model.score(self._new(X)))
+
+    def _new(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
-        return self._model.predict(self._scaled(validate_data(self, X, dtype=np.float64, reset=False)))
+        return self._scaled(validate_data(self, X, dtype=np.float64, reset=False))
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.cluster_centers_)
 
     def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return normalize(X) if self.metric == "cosine" else X
@@ -117,7 +148,19 @@ class Agglomerative(OrderedClusterer):
     labels_ : array [shape=(n,)]
         Clusters.
     n_clusters_ : int
-        Number of clusters found.
+        Number of clusters.
+    children_ : array of int [shape=(n - 1, 2)]
+        The two nodes that each merge joins: recordings below n, and n + i for what merge i made.
+    distances_ : array [shape=(n - 1,)]
+        Distance between the two.
+
+    Examples
+    --------
+    >>> model = Agglomerative(n_clusters=2, linkage="average").fit([[0.0], [1.0], [10.0], [12.0]])
+    >>> model.labels_.tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
+    True
+    >>> model.children_.tolist(), model.distances_.tolist()
+    ([[0, 1], [2, 3], [4, 5]], [1.0, 2.0, 10.5])
     """
 
     def __init__(
@@ -144,14 +187,20 @@ class Agglomerative(OrderedClusterer):
         if self.metric == "cosine" and not X.any(axis=1).all():
             raise ValueError("X has rows of zeros, whose cosine distance is undefined")
         model = cluster.AgglomerativeClustering(
-            self.n_clusters, linkage=self.linkage, metric=self.metric, distance_threshold=self.distance_threshold
+            self.n_clusters,
+            linkage=self.linkage,
+            metric=self.metric,
+            distance_threshold=self.distance_threshold,
+            compute_distances=True,
         ).fit(X)
         self.n_clusters_ = int(model.n_clusters_)
+        self.children_ = np.where(model.children_ < len(X), self._order[model.children_ % len(X)], model.children_)
+        self.distances_ = model.distances_
         return model.labels_
 
 
 class DBSCAN(OrderedClusterer):
-    """DBSCAN [3]_: clusters are what hangs together through recordings with many neighbours within `eps`.
+    """DBSCAN [3]_: recordings with many neighbours within `eps`, joined wherever they are neighbours.
 
     Parameters
     ----------
@@ -173,6 +222,14 @@ class DBSCAN(OrderedClusterer):
         Clusters, -1 for noise.
     eps_ : float
         The radius used.
+    core_sample_indices_ : array of int
+        The recordings with at least `min_samples` neighbours, in rising order.
+
+    Examples
+    --------
+    >>> model = DBSCAN(eps=1.5, min_samples=3).fit([[0.0], [1.0], [2.0], [9.0]])
+    >>> model.labels_, model.core_sample_indices_
+    (array([ 0,  0,  0, -1]), array([1]))
     """
 
     def __init__(
@@ -190,21 +247,24 @@ class DBSCAN(OrderedClusterer):
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         check_choice("metric", self.metric, ("euclidean", "cosine", "manhattan"))
-        if isinstance(self.eps, str):
-            check_choice("eps", self.eps, ("auto",))
-            curve = k_distances(X, self.min_samples, metric=self.metric)
-            if self.eps_quantile is None:
-                eps = curve[knee(curve)]
-            elif 0 < self.eps_quantile <= 1:
-                eps = np.quantile(curve, self.eps_quantile)
-            else:
-                raise ValueError(f"eps_quantile={self.eps_quantile!r}: give a share above 0 up to 1, or None")
-            self.eps_ = float(max(eps, np.finfo(np.float64).tiny))
+        check_number("min_samples", self.min_samples, 1, whole=True)
+        self.eps_ = self._radius(X)
+        model = cluster.DBSCAN(eps=self.eps_, min_samples=self.min_samples, metric=self.metric).fit(X)
+        self.core_sample_indices_ = np.sort(self._order[model.core_sample_indices_])
+        return model.labels_
+
+    def _radius(self, X: NDArray[np.float64]) -> float:
+        if not isinstance(self.eps, str):
+            check_number("eps", self.eps, 0, above=True)
+            return float(self.eps)
+        check_choice("eps", self.eps, ("auto",))
+        curve = k_distances(X, self.min_samples, metric=self.metric)
+        if self.eps_quantile is None:
+            eps = curve[knee(curve)]
         else:
-            if not self.eps > 0:
-                raise ValueError(f"eps={self.eps!r}: give a radius above 0, or 'auto'")
-            self.eps_ = float(self.eps)
-        return cluster.DBSCAN(eps=self.eps_, min_samples=self.min_samples, metric=self.metric).fit(X).labels_
+            check_share("eps_quantile", self.eps_quantile)
+            eps = np.quantile(curve, self.eps_quantile)
+        return float(max(eps, np.finfo(np.float64).tiny))
 
 
 def k_distances(X: ArrayLike, k: int, *, metric: str = "euclidean") -> NDArray[np.float64]:
@@ -218,6 +278,11 @@ def k_distances(X: ArrayLike, k: int, *, metric: str = "euclidean") -> NDArray[n
         Which neighbour; larger than n means the last.
     metric : str
         Distance between recordings.
+
+    Examples
+    --------
+    >>> k_distances([[0.0], [1.0], [5.0]], 2)
+    array([1., 1., 4.])
     """
     X = np.asarray(X)
     neighbours = NearestNeighbors(n_neighbors=min(max(k, 1), len(X)), metric=metric).fit(X)
@@ -225,7 +290,13 @@ def k_distances(X: ArrayLike, k: int, *, metric: str = "euclidean") -> NDArray[n
 
 
 def knee(curve: ArrayLike) -> int:
-    """Position of the knee of a rising curve that bends upwards [4]_: the point farthest below its chord."""
+    """Position of the knee of a rising curve that bends upwards [4]_: the point farthest below its chord.
+
+    Examples
+    --------
+    >>> knee([0.0, 0.1, 0.2, 0.3, 5.0, 10.0])
+    3
+    """
     curve = np.asarray(curve, dtype=np.float64)
     span = curve[-1] - curve[0]
     if len(curve) < 3 or not span > 0:

@@ -1,7 +1,8 @@
 """Fuzzy C-Means: every recording belongs to every cluster to a degree.
 
 ``memberships_`` [shape=(n, c)], rows sum to 1. With memberships u, centres v and distances d it minimises
-``sum(u**m * d**2)`` by turns [1]_. The fuzzifier m decides how soft the memberships are, and with m = 2 and more than
+``sum(u**m * d**2)`` by turns [1]_, as :func:`skfuzzy.cluster.cmeans` computes them; the starts are chosen here, from
+`random_state`, because scikit-fuzzy would seed numpy's global generator. The fuzzifier m decides how soft the memberships are, and with m = 2 and more than
 about twenty dimensions every centre falls into the grand mean, whatever the data [2]_: memberships are then 1/c, the
 partition coefficient too, and labels are rounding noise, which a :class:`DegenerateClusteringWarning` says. The default
 m = 1.15 stays clear of that up to a few hundred dimensions.
@@ -19,12 +20,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from skfuzzy.cluster import cmeans, cmeans_predict
 from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering.base import OrderedClusterer
-from audioclust.validation import check_choice
+from audioclust.clustering.base import OrderedClusterer, binary_exponent
+from audioclust.validation import check_choice, check_number
 
 __all__ = ["FuzzyCMeans"]
 
@@ -68,6 +70,14 @@ class FuzzyCMeans(OrderedClusterer):
         ``sum(u**m * d**2)``.
     n_iter_ : int
         Turns of the kept start.
+
+    Examples
+    --------
+    >>> model = FuzzyCMeans(n_clusters=2, m=2, random_state=0).fit([[0.0], [1.0], [10.0], [11.0]])
+    >>> model.predict_memberships([[5.5]]).round(3)
+    array([[0.5, 0.5]])
+    >>> model.predict([[9.0]]) == model.labels_[3]
+    array([ True])
     """
 
     def __init__(
@@ -90,21 +100,21 @@ class FuzzyCMeans(OrderedClusterer):
         self.random_state = random_state
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
-        if not self.m > 1:
-            raise ValueError(f"m={self.m!r}: give a fuzzifier above 1 (1.05 to 1.5 for audio features)")
-        if self.n_init < 1 or self.max_iter < 1 or not self.tol > 0:
-            raise ValueError(
-                f"n_init={self.n_init!r}, max_iter={self.max_iter!r}, tol={self.tol!r}: "
-                "give n_init >= 1, max_iter >= 1, tol > 0"
-            )
-        self._mean = X.mean(axis=0)
-        X = X - self._mean  # distances from the norms lose digits far from the origin
+        check_number("m", self.m, 1, above=True)
+        check_number("n_init", self.n_init, 1, whole=True)
+        check_number("max_iter", self.max_iter, 1, whole=True)
+        check_number("tol", self.tol, 0, above=True)
+        self._mean = X.mean(axis=0)  # scikit-fuzzy takes distances below 2e-16 for 0: they are made of size 1
+        self._exponent = binary_exponent(X - self._mean)
+        X = self._scaled(X)
         runs = (self._descend(X, start, min(_TRIAL, self.max_iter)) for start in self._starts(X))
         objective, memberships, centres, turns = min(runs, key=lambda run: run[0])
         if turns == _TRIAL < self.max_iter:
             objective, memberships, centres, more = self._descend(X, memberships, self.max_iter - _TRIAL)
             turns += more
-        self.objective_, self.cluster_centers_, self.n_iter_ = objective, centres + self._mean, turns
+        self._centres = centres
+        self.objective_, self.n_iter_ = float(np.ldexp(objective, 2 * self._exponent)), turns
+        self.cluster_centers_ = np.ldexp(centres, self._exponent) + self._mean
         self.partition_coefficient_ = float(np.mean(np.sum(memberships**2, axis=1)))
         self.partition_entropy_ = float(-np.mean(np.sum(memberships * np.log(np.maximum(memberships, _EPS)), axis=1)))
         self.memberships_ = np.empty_like(memberships)
@@ -126,46 +136,30 @@ class FuzzyCMeans(OrderedClusterer):
         if self.init == "random":
             return [rng.uniform(size=(len(X), self.n_clusters)) for _ in range(self.n_init)]
         seeds = (kmeans_plusplus(X, self.n_clusters, random_state=rng)[0] for _ in range(self.n_init))
-        return [_memberships(_squared_distances(X, centres), self.m) for centres in seeds]
+        return [self._memberships(X, centres) for centres in seeds]
 
     def _descend(
-        self, X: NDArray[np.float64], memberships: NDArray[np.float64], max_turns: int
+        self, X: NDArray[np.float64], start: NDArray[np.float64], max_turns: int
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64], int]:
-        turns = 0
-        while turns < max_turns:
-            turns += 1
-            before = np.maximum(memberships / memberships.sum(axis=1, keepdims=True), _EPS)
-            weights = before**self.m
-            centres = weights.T @ X / weights.sum(axis=0)[:, None]
-            squares = _squared_distances(X, centres)
-            objective = float(np.sum(weights * squares))
-            memberships = _memberships(squares, self.m)
-            if np.linalg.norm(memberships - before) < self.tol:
-                break
-        return objective, memberships, centres, turns
+        """Return objective, memberships, centres and turns; scikit-fuzzy has recordings in columns."""
+        centres, memberships, _, _, objective, turns, _ = cmeans(
+            X.T, self.n_clusters, self.m, error=self.tol, maxiter=max_turns, init=start.T
+        )
+        return float(objective[-1]), memberships.T, centres, turns
+
+    def _memberships(self, X: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the memberships that `centres` give; one turn is exact, whatever it starts from."""
+        start = np.full((self.n_clusters, len(X)), 1 / self.n_clusters)
+        return cmeans_predict(X.T, centres, self.m, error=self.tol, maxiter=1, init=start)[0].T
+
+    def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.ldexp(X - self._mean, -self._exponent)
 
     def predict_memberships(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the memberships of new recordings [shape=(n, c)] in the fitted clusters."""
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
-        return _memberships(_squared_distances(rows - self._mean, self.cluster_centers_ - self._mean), self.m)
+        return self._memberships(self._scaled(validate_data(self, X, dtype=np.float64, reset=False)), self._centres)
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """Return the cluster of the largest membership of new recordings [shape=(n,)]."""
         return self.predict_memberships(X).argmax(axis=1)
-
-
-def _squared_distances(X: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    squares = X @ centres.T
-    squares *= -2
-    squares += np.einsum("ij,ij->i", X, X)[:, None]
-    squares += np.einsum("ij,ij->i", centres, centres)
-    return np.maximum(squares, _EPS**2, out=squares)
-
-
-def _memberships(squares: NDArray[np.float64], m: float) -> NDArray[np.float64]:
-    """Return ``d**(-2/(m-1))``, rows scaled to sum to 1; in logarithms, for with m near 1 the power overflows."""
-    powers = np.log(squares) * (-1 / (m - 1))
-    powers -= powers.max(axis=1, keepdims=True)
-    np.exp(powers, out=powers)
-    return powers / powers.sum(axis=1, keepdims=True)
