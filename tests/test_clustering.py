@@ -237,7 +237,7 @@ def test_fuzzy_c_means_memberships():
     np.testing.assert_array_equal(model.predict(X), model.labels_)
     assert 0.99 < model.partition_coefficient_ <= 1
     assert 0 <= model.partition_entropy_ < 0.05
-    with pytest.raises(ValueError, match=r"m=1: give a fuzzifier above 1"):
+    with pytest.raises(ValueError, match=r"m=1: give a number above 1"):
         clone(model).set_params(m=1).fit(X)
     with pytest.raises(ValueError, match=r"init of shape \(3, 2\)"):
         clone(model).set_params(init=np.ones((3, 2))).fit(X)

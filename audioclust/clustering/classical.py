@@ -107,15 +107,18 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OrderedClusterer
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """Return the nearest centre of new recordings [shape=(n,)]."""
-        return self._model.predict(self._new(X))
+        rows = self._new(X)
+        return self._model.predict(rows)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the distances of new recordings to every centre [shape=(n, n_clusters)]."""
-        return self._model.transform(self._new(X))
+        rows = self._new(X)
+        return self._model.transform(rows)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return minus the sum of the squared distances of new recordings to their nearest centres."""
-        return float(self._model.score(self._new(X)))
+        rows = self._new(X)
+        return float(self._model.score(rows))
 
     def _new(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)

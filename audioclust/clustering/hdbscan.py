@@ -3,10 +3,11 @@
 Arrays: ``X`` (n, d), one vector per recording; ``labels_`` (n,), -1 for noise; ``probabilities_`` (n,), how deep in its
 cluster a recording lies, 0 for noise. The number of clusters is not asked for.
 
-The costly part, the minimum spanning tree of the mutual reachability graph, is
-:func:`audioclust.clustering._spanning_tree.spanning_tree`: the same tree as the `hdbscan` package's, by matrix
-products. Everything after the tree (condensing it, choosing clusters) is that package's own code, so the result is the
-package's result.
+The costly part is the minimum spanning tree of the mutual reachability graph. Above 60 dimensions it is
+:func:`audioclust.clustering._spanning_tree.spanning_tree`, the same tree as the `hdbscan` package's by matrix products;
+up to 60 dimensions, and for given distances, it is the package's own. Everything after the tree (condensing it, choosing
+clusters, new recordings) is the package's code too, so the result is the package's result with its default settings.
+It does not depend on the scale of the data: distances are computed after a division by a power of two.
 
 References
 ----------
@@ -18,20 +19,28 @@ Malzer, Baum: A hybrid approach to hierarchical density-based cluster selection 
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClusterMixin, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering._spanning_tree import spanning_tree
+from audioclust.clustering._spanning_tree import check_distances, core_distances, given_core_distances, spanning_tree
+from audioclust.clustering.base import binary_exponent, first_copies, square_order, without_gaps
 from audioclust.evaluation import degenerate
 from audioclust.geometry import canonical_order, unit_rows
-from audioclust.validation import check_choice
+from audioclust.validation import check_choice, check_number
+
+if TYPE_CHECKING:
+    from hdbscan.plots import CondensedTree
 
 __all__ = ["HDBSCAN"]
+
+_BORUVKA = 60  # dimensions up to which the hdbscan package takes Boruvka's algorithm
 
 
 class HDBSCAN(ClusterMixin, BaseEstimator):
@@ -44,10 +53,11 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
     min_samples : int >= 1, optional
         Which neighbour's distance measures how sparse a recording's surroundings are; larger is more conservative.
         None takes `min_cluster_size`.
-    metric : "euclidean" or "cosine"
+    metric : "euclidean", "cosine" or "precomputed"
         "cosine" scales every row to unit length and takes the chord between two rows, ``sqrt(2 - 2 cos)``: the same
         neighbours, the same tree and the same merges as with ``1 - cos``; densities, and so
-        `cluster_selection_epsilon`, are in units of the chord.
+        `cluster_selection_epsilon`, are in units of the chord. With "precomputed" the `X` given to ``fit`` holds the
+        distances [shape=(n, n)]: symmetric, at least 0, ``inf`` where unknown; or a sparse matrix of those known.
     cluster_selection_method : "eom" or "leaf"
         Excess of mass [1]_, or the finest clusters of the tree.
     cluster_selection_epsilon : float >= 0
@@ -56,8 +66,9 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         Whether all recordings may form one cluster.
     ties : "rows" or "canonical"
         A recording that joins two clusters at the same distance belongs to either. "rows" decides as the `hdbscan`
-        package does, by the order of the rows; "canonical" sorts the rows by their values first, so that shuffling the
-        rows never changes the clusters, not even in such ties.
+        package does by default, by the order of the rows; "canonical" sorts the rows by their values first and gives
+        equal rows one label, so that shuffling the rows never changes the clusters, not even in such ties. Up to 60
+        dimensions "canonical" is also the quicker one: it does not need the package's tree.
 
     Attributes
     ----------
@@ -66,15 +77,17 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
     probabilities_ : array [shape=(n,)]
         Membership in [0, 1]; 0 for noise.
     outlier_scores_ : array [shape=(n,)]
-        GLOSH score in [0, 1], larger is more outlying [2]_.
+        GLOSH score in [0, 1], larger is more outlying [2]_. Beside recordings that are equal, and so infinitely dense,
+        it is 1, where the package has NaN.
     cluster_persistence_ : array [shape=(k,)]
         How long each cluster persists over the distances, in [0, 1].
     core_distances_ : array [shape=(n,)]
         Distance to the `min_samples`-th neighbour.
     single_linkage_tree_ : array [shape=(n - 1, 4)]
         The hierarchy in scipy's format.
-    condensed_tree_ : structured array
-        Its condensed form: parent, child, lambda_val, child_size.
+    condensed_tree_ : hdbscan.plots.CondensedTree
+        Its condensed form, with ``to_pandas()`` (parent, child, lambda_val, child_size), ``to_numpy()`` and ``plot()``,
+        which draws it and returns the Axes.
     min_samples_ : int
         The neighbour that was used.
 
@@ -87,8 +100,13 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> X = np.repeat([[0.0, 0.0], [5.0, 5.0]], 6, axis=0) + 0.1 * np.random.default_rng(0).standard_normal((12, 2))
-    >>> HDBSCAN(min_cluster_size=4).fit_predict(X)
+    >>> model = HDBSCAN(min_cluster_size=4).fit(X)
+    >>> model.labels_
     array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+    >>> model.approximate_predict([[0.0, 0.0], [5.0, 5.0]])[0]
+    array([0, 1], dtype=int32)
+    >>> model.condensed_tree_.to_pandas().columns.tolist()
+    ['parent', 'child', 'lambda_val', 'child_size']
     """
 
     def __init__(
@@ -110,19 +128,20 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         self.allow_single_cluster = allow_single_cluster
         self.ties = ties
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = tags.input_tags.sparse = self.metric == "precomputed"
+        return tags
+
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Cluster the rows of `X`.
 
         Parameters
         ----------
-        X : array-like [shape=(n, d)]
-            Finite vectors, n >= 2. With fewer than `min_cluster_size` rows all are noise.
+        X : array-like [shape=(n, d)], or array or sparse matrix [shape=(n, n)]
+            One vector per recording, finite, n >= 2; with ``metric="precomputed"`` their distances.
         y : ignored
-            There for scikit-learn's interface.
-
-        Returns
-        -------
-        self
+            For scikit-learn's interface.
 
         Raises
         ------
@@ -130,7 +149,16 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
             When `X` or a parameter cannot be used; with the cosine metric, when a row is zero.
         """
         self._check()
-        self._fit(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
+        if self.metric == "precomputed":
+            given = validate_data(
+                self, X, accept_sparse="csr", dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2
+            )
+            check_distances(given)
+            if sparse.issparse(given) and self.ties == "canonical":
+                raise ValueError("ties='canonical': with a sparse matrix of distances give 'rows'")
+        else:
+            given = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        self._fit(given)
         degenerate.warn(degenerate.check(self.labels_), type(self).__name__)
         return self
 
@@ -139,26 +167,71 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         self._check()
         return self._fit(X).labels_
 
-    def _fit(self, X: NDArray[np.floating]) -> Self:
+    def _fit(self, X: Any) -> Self:
         if self.metric == "cosine":
             X = unit_rows(X)
-        n = len(X)
-        order = canonical_order(X) if self.ties == "canonical" else np.arange(n)
+        n = X.shape[0]
+        self._exponent = binary_exponent(X.data if sparse.issparse(X) else X)
+        X = _scaled(X, -self._exponent)
+        self._order, self._copies = np.arange(n), np.arange(n)
+        if self.ties == "canonical" and self.metric == "precomputed":
+            self._order = square_order(X)
+            X = X[np.ix_(self._order, self._order)]
+        elif self.ties == "canonical":
+            self._order = canonical_order(X)
+            X = X[self._order]
+            self._copies = first_copies(X)
+        self._rows = X
         self.min_samples_ = min(self._min_samples(), n - 1)
-        edges, core = spanning_tree(X[order], self.min_samples_)
-        self.core_distances_ = np.empty(n)
-        self.core_distances_[order] = core
-        self.single_linkage_tree_ = _single_linkage(edges)
-        selected = self._select()
-        self.labels_, self.probabilities_, self.outlier_scores_ = (np.empty_like(values) for values in selected[:3])
-        for ours, values in zip((self.labels_, self.probabilities_, self.outlier_scores_), selected[:3], strict=True):
-            ours[order] = values
-        self.cluster_persistence_, self.condensed_tree_ = selected[3:]
-        self._order = order
-        for ends in (self.single_linkage_tree_[:, 0], self.single_linkage_tree_[:, 1], self.condensed_tree_["child"]):
-            leaves = ends < n
-            ends[leaves] = order[ends[leaves].astype(np.intp)]
+        self._linkage, core = self._tree(X)
+        self._labels, probabilities, persistence, self._condensed = self._select(self._linkage)
+        labels, kept = without_gaps(self._labels[self._copies])
+        scores = _outlier_scores(self._condensed)[self._copies]
+        place = np.argsort(self._order)
+        self.labels_, self.probabilities_ = labels[place], probabilities[self._copies][place]
+        self.outlier_scores_, self.cluster_persistence_ = scores[place], persistence[kept]
+        self.core_distances_ = np.ldexp(core[place], self._exponent)
         return self
+
+    def _tree(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the single linkage tree of the rows, and their core distances."""
+        import hdbscan
+        from hdbscan._hdbscan_linkage import label
+
+        precomputed = self.metric == "precomputed"
+        if not precomputed and (self.ties == "canonical" or X.shape[1] > _BORUVKA):
+            edges, core = spanning_tree(X, self.min_samples_)
+            return label(edges[np.argsort(edges[:, 2])]), core
+        metric = "precomputed" if precomputed else "euclidean"
+        linkage = hdbscan.hdbscan(X, min_samples=self.min_samples_, metric=metric, core_dist_n_jobs=1)[4]
+        if not precomputed:
+            return linkage, core_distances(X, self.min_samples_)
+        return linkage, given_core_distances(X, self.min_samples_)
+
+    @property
+    def single_linkage_tree_(self) -> NDArray[np.float64]:
+        """The hierarchy in scipy's format [shape=(n - 1, 4)]."""
+        check_is_fitted(self)
+        tree = self._linkage.copy()
+        tree[:, :2] = self._given_numbers(tree[:, :2].astype(np.intp))
+        tree[:, 2] = np.ldexp(tree[:, 2], self._exponent)
+        return tree
+
+    @property
+    def condensed_tree_(self) -> CondensedTree:
+        """The condensed hierarchy, as the hdbscan package gives it."""
+        from hdbscan.plots import CondensedTree
+
+        check_is_fitted(self)
+        tree = self._condensed.copy()
+        tree["child"] = self._given_numbers(tree["child"])
+        tree["lambda_val"] = np.ldexp(tree["lambda_val"], -self._exponent)
+        return CondensedTree(tree, self._labels[np.argsort(self._order)])
+
+    def _given_numbers(self, nodes: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the numbers of nodes of a tree with the rows as they were given."""
+        n = len(self._order)
+        return np.where(nodes < n, self._order[nodes % n], nodes)
 
     def relabel(self, **changes: Any) -> NDArray[np.intp]:
         """Return the labels that other settings give, from the tree that is there: what a fresh fit would return.
@@ -178,6 +251,12 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         ValueError
             When a change needs another tree. ``min_samples=None`` follows `min_cluster_size`: give `min_samples` a
             number before a sweep over sizes.
+
+        Examples
+        --------
+        >>> X = [[0.0], [1.0], [2.0], [9.0], [10.0], [11.0]]
+        >>> HDBSCAN(2, min_samples=1).fit(X).relabel(min_cluster_size=3)
+        array([0, 0, 0, 1, 1, 1])
         """
         check_is_fitted(self)
         free = {"min_cluster_size", "cluster_selection_method", "cluster_selection_epsilon", "allow_single_cluster"}
@@ -185,59 +264,129 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
             raise ValueError(f"{name}={changes[name]!r} needs another tree; relabel takes {', '.join(sorted(free))}")
         other = clone(self).set_params(**changes)
         other._check()
-        n = len(self.labels_)
-        if min(other._min_samples(), n - 1) != self.min_samples_:
+        if min(other._min_samples(), len(self._order) - 1) != self.min_samples_:
             raise ValueError(
                 f"min_cluster_size={other.min_cluster_size} with min_samples=None needs another tree than this one, "
                 f"made with {self.min_samples_}: set min_samples to a number"
             )
-        place = np.empty(n, dtype=np.intp)
-        place[self._order] = np.arange(n)
-        other.single_linkage_tree_ = self.single_linkage_tree_.copy()
-        for ends in (other.single_linkage_tree_[:, 0], other.single_linkage_tree_[:, 1]):
-            leaves = ends < n
-            ends[leaves] = place[ends[leaves].astype(np.intp)]
-        labels = np.empty(n, dtype=np.intp)
-        labels[self._order] = other._select()[0]
-        return labels
+        other._exponent = self._exponent
+        return without_gaps(other._select(self._linkage)[0][self._copies])[0][np.argsort(self._order)]
 
-    def _select(self) -> tuple[Any, ...]:
-        """Choose the clusters: labels, probabilities, outlier scores, persistences, condensed tree."""
-        from hdbscan._hdbscan_tree import outlier_scores
+    def approximate_predict(self, X: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Place new recordings in the clusters that are there, as :func:`hdbscan.prediction.approximate_predict` does.
+
+        Parameters
+        ----------
+        X : array-like [shape=(m, d)]
+            One vector per new recording.
+
+        Returns
+        -------
+        labels : array of int [shape=(m,)]
+            Clusters, -1 for noise.
+        probabilities : array [shape=(m,)]
+            In [0, 1]; 0 for noise.
+
+        Raises
+        ------
+        ValueError
+            When `X` cannot be used, or distances were given instead of vectors.
+        """
+        from hdbscan.prediction import approximate_predict
+
+        rows, fitted = self._new(X), self._for_prediction()
+        if not self._labels.max() >= 0:
+            return np.full(len(rows), -1, dtype=np.int32), np.zeros(len(rows))
+        return approximate_predict(fitted, rows)
+
+    def membership_vectors(self, X: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return how far each recording belongs to each cluster, as :mod:`hdbscan.prediction` computes it.
+
+        Parameters
+        ----------
+        X : array-like [shape=(m, d)], optional
+            New recordings; None for those of the fit.
+
+        Returns
+        -------
+        array [shape=(m, k)]
+            In [0, 1]; a row sums to the probability that the recording belongs to any cluster.
+
+        Raises
+        ------
+        ValueError
+            When `X` cannot be used, or distances were given instead of vectors.
+        """
+        from hdbscan import prediction
+
+        fitted = self._for_prediction()
+        rows = self._rows if X is None else self._new(X)
+        if not self._labels.max() >= 0:
+            return np.zeros((len(rows), 0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if X is None:
+                vectors = prediction.all_points_membership_vectors(fitted)[np.argsort(self._order)]
+            else:
+                vectors = prediction.membership_vector(fitted, rows)
+        return vectors
+
+    def _new(self, X: ArrayLike) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        return _scaled(unit_rows(rows) if self.metric == "cosine" else rows, -self._exponent)
+
+    def _for_prediction(self) -> SimpleNamespace:
+        """Return what the package's functions expect of a fitted clusterer, at the scale of the tree."""
+        from hdbscan.plots import CondensedTree
+        from hdbscan.prediction import PredictionData
+
+        check_is_fitted(self)
+        if self.metric == "precomputed":
+            raise ValueError("metric='precomputed': new recordings need vectors; fit with 'euclidean' or 'cosine'")
+        tree = CondensedTree(self._condensed, self._labels)
+        nearest = max(1, min(self.min_samples_, len(self._rows) // 2))  # twice as many neighbours are looked at
+        data = PredictionData(self._rows, tree, nearest)
+        return SimpleNamespace(condensed_tree_=tree, prediction_data_=data, min_samples=nearest)
+
+    def _select(self, linkage: NDArray[np.float64]) -> tuple[Any, ...]:
+        """Choose the clusters: labels, probabilities, persistences, condensed tree."""
         from hdbscan.hdbscan_ import _tree_to_labels
 
-        labels, probabilities, persistences, condensed, _ = _tree_to_labels(
+        epsilon = float(np.ldexp(self.cluster_selection_epsilon, -self._exponent))
+        return _tree_to_labels(
             None,
-            self.single_linkage_tree_,
+            linkage,
             int(self.min_cluster_size),
             self.cluster_selection_method,
             bool(self.allow_single_cluster),
             False,
-            float(self.cluster_selection_epsilon),
-        )
-        return labels, probabilities, outlier_scores(condensed), persistences, condensed
+            epsilon,
+        )[:4]
 
     def _min_samples(self) -> int:
         return int(self.min_cluster_size if self.min_samples is None else self.min_samples)
 
     def _check(self) -> None:
-        for name, value, least in (
-            ("min_cluster_size", self.min_cluster_size, 2),
-            ("min_samples", self.min_samples, 1),
-        ):
-            if value is None and name == "min_samples":
-                continue
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value!r}: give a whole number of at least {least}")
-        epsilon = self.cluster_selection_epsilon
-        if not isinstance(epsilon, Real) or not 0 <= epsilon < np.inf:
-            raise ValueError(f"cluster_selection_epsilon={epsilon!r}: give a distance of at least 0")
-        check_choice("metric", self.metric, ("euclidean", "cosine"))
+        check_number("min_cluster_size", self.min_cluster_size, 2, whole=True)
+        if self.min_samples is not None:
+            check_number("min_samples", self.min_samples, 1, whole=True)
+        check_number("cluster_selection_epsilon", self.cluster_selection_epsilon, 0)
+        check_choice("metric", self.metric, ("euclidean", "cosine", "precomputed"))
         check_choice("cluster_selection_method", self.cluster_selection_method, ("eom", "leaf"))
         check_choice("ties", self.ties, ("rows", "canonical"))
 
 
-def _single_linkage(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    from hdbscan._hdbscan_linkage import label
+def _scaled(X: Any, exponent: int) -> Any:
+    if not sparse.issparse(X):
+        return np.ldexp(X, exponent)
+    scaled = X.copy()
+    scaled.data = np.ldexp(scaled.data, exponent)
+    return scaled
 
-    return label(edges[np.argsort(edges[:, 2])])
+
+def _outlier_scores(condensed: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the GLOSH scores; beside an infinite density a finite one counts nothing, and the score is 1."""
+    from hdbscan._hdbscan_tree import outlier_scores
+
+    with np.errstate(invalid="ignore"):
+        return np.nan_to_num(outlier_scores(condensed), nan=1.0)
