@@ -2,10 +2,12 @@
 
 ``memberships_`` [shape=(n, c)], rows sum to 1. With memberships u, centres v and distances d it minimises
 ``sum(u**m * d**2)`` by turns [1]_, as :func:`skfuzzy.cluster.cmeans` computes them; the starts are chosen here, from
-`random_state`, because scikit-fuzzy would seed numpy's global generator. The fuzzifier m decides how soft the memberships are, and with m = 2 and more than
-about twenty dimensions every centre falls into the grand mean, whatever the data [2]_: memberships are then 1/c, the
-partition coefficient too, and labels are rounding noise, which a :class:`DegenerateClusteringWarning` says. The default
-m = 1.15 stays clear of that up to a few hundred dimensions.
+`random_state`, because scikit-fuzzy would seed numpy's global generator.
+
+The fuzzifier m decides how soft the memberships are, and with m = 2 and more than about twenty dimensions every centre
+falls into the grand mean, whatever the data [2]_: memberships are then 1/c, the partition coefficient too, and labels
+are rounding noise, which a :class:`DegenerateClusteringWarning` says. The default m = 1.15 stays clear of that up to a
+few hundred dimensions.
 
 References
 ----------

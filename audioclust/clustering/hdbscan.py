@@ -5,8 +5,8 @@ cluster a recording lies, 0 for noise. The number of clusters is not asked for.
 
 The costly part is the minimum spanning tree of the mutual reachability graph. Above 60 dimensions it is
 :func:`audioclust.clustering._spanning_tree.spanning_tree`, the same tree as the `hdbscan` package's by matrix products;
-up to 60 dimensions, and for given distances, it is the package's own. Everything after the tree (condensing it, choosing
-clusters, new recordings) is the package's code too, so the result is the package's result with its default settings.
+up to 60 dimensions, and for given distances, it is the package's own. Everything after the tree (condensing it,
+choosing clusters, new recordings) is the package's code too, so the result is the package's with its default settings.
 It does not depend on the scale of the data: distances are computed after a division by a power of two.
 
 References
@@ -149,16 +149,15 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
             When `X` or a parameter cannot be used; with the cosine metric, when a row is zero.
         """
         self._check()
+        checks: dict[str, Any] = {"dtype": np.float64, "ensure_min_samples": 2}
         if self.metric == "precomputed":
-            given = validate_data(
-                self, X, accept_sparse="csr", dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2
-            )
-            check_distances(given)
-            if sparse.issparse(given) and self.ties == "canonical":
+            X = validate_data(self, X, accept_sparse="csr", ensure_all_finite=False, **checks)
+            check_distances(X)
+            if sparse.issparse(X) and self.ties == "canonical":
                 raise ValueError("ties='canonical': with a sparse matrix of distances give 'rows'")
         else:
-            given = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self._fit(given)
+            X = validate_data(self, X, **checks)
+        self._fit(X)
         degenerate.warn(degenerate.check(self.labels_), type(self).__name__)
         return self
 
@@ -185,11 +184,12 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         self.min_samples_ = min(self._min_samples(), n - 1)
         self._linkage, core = self._tree(X)
         self._labels, probabilities, persistence, self._condensed = self._select(self._linkage)
-        labels, kept = without_gaps(self._labels[self._copies])
-        scores = _outlier_scores(self._condensed)[self._copies]
         place = np.argsort(self._order)
-        self.labels_, self.probabilities_ = labels[place], probabilities[self._copies][place]
-        self.outlier_scores_, self.cluster_persistence_ = scores[place], persistence[kept]
+        copies = self._copies[place]
+        labels, self._kept = without_gaps(self._labels[copies])
+        self.labels_, self.probabilities_ = labels, probabilities[copies]
+        self.outlier_scores_ = _outlier_scores(self._condensed)[copies]
+        self.cluster_persistence_ = persistence[self._kept]
         self.core_distances_ = np.ldexp(core[place], self._exponent)
         return self
 
@@ -295,9 +295,12 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         from hdbscan.prediction import approximate_predict
 
         rows, fitted = self._new(X), self._for_prediction()
-        if not self._labels.max() >= 0:
+        if not len(self._kept):
             return np.full(len(rows), -1, dtype=np.int32), np.zeros(len(rows))
-        return approximate_predict(fitted, rows)
+        labels, probabilities = approximate_predict(fitted, rows)
+        numbers = np.full(self._labels.max() + 2, -1, dtype=np.int32)  # noise, -1, is the last
+        numbers[self._kept] = np.arange(len(self._kept))
+        return numbers[labels], probabilities
 
     def membership_vectors(self, X: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return how far each recording belongs to each cluster, as :mod:`hdbscan.prediction` computes it.
@@ -310,7 +313,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         Returns
         -------
         array [shape=(m, k)]
-            In [0, 1]; a row sums to the probability that the recording belongs to any cluster.
+            In [0, 1]; a row sums to the probability that the recording belongs to any cluster. Where the package has
+            NaN (beside equal recordings), the one cluster of the recording has its probability.
 
         Raises
         ------
@@ -321,13 +325,19 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
 
         fitted = self._for_prediction()
         rows = self._rows if X is None else self._new(X)
-        if not self._labels.max() >= 0:
+        if not len(self._kept):
             return np.zeros((len(rows), 0))
         with np.errstate(invalid="ignore", divide="ignore"):
             if X is None:
                 vectors = prediction.all_points_membership_vectors(fitted)[np.argsort(self._order)]
             else:
                 vectors = prediction.membership_vector(fitted, rows)
+        vectors = vectors[:, self._kept]
+        undefined = np.flatnonzero(np.isnan(vectors).any(axis=1))
+        if len(undefined):
+            known = (self.labels_, self.probabilities_) if X is None else self.approximate_predict(X)
+            labels, probabilities = (values[undefined] for values in known)
+            vectors[undefined] = (labels[:, None] == np.arange(len(self._kept))) * probabilities[:, None]
         return vectors
 
     def _new(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -352,16 +362,13 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         """Choose the clusters: labels, probabilities, persistences, condensed tree."""
         from hdbscan.hdbscan_ import _tree_to_labels
 
-        epsilon = float(np.ldexp(self.cluster_selection_epsilon, -self._exponent))
-        return _tree_to_labels(
-            None,
-            linkage,
+        size, method, single = (
             int(self.min_cluster_size),
             self.cluster_selection_method,
             bool(self.allow_single_cluster),
-            False,
-            epsilon,
-        )[:4]
+        )
+        epsilon = float(np.ldexp(self.cluster_selection_epsilon, -self._exponent))
+        return _tree_to_labels(None, linkage, size, method, single, False, epsilon)[:4]
 
     def _min_samples(self) -> int:
         return int(self.min_cluster_size if self.min_samples is None else self.min_samples)

@@ -25,6 +25,7 @@ from audioclust import parallel
 from audioclust.clustering.registry import make, parameters
 from audioclust.evaluation import degenerate
 from audioclust.evaluation import internal as indices
+from audioclust.validation import check_choice
 
 __all__ = ["GRIDS", "search"]
 
@@ -82,8 +83,9 @@ def search(
     grid : dict of str to sequence, or sequence of such dicts, optional
         Values to try for each parameter; default ``GRIDS[name]``.
     score : {"rank", "silhouette", "davies_bouldin", "calinski_harabasz"} or callable
-        What chooses among sound combinations: the mean rank over the three indices, one index, or ``score(X,
-        labels)``, of which larger is better and whose labels may hold -1. The silhouette counts noise as 0.
+        What chooses among the combinations that are not degenerate: the mean rank over the three indices, one index,
+        or ``score(X, labels)``, of which larger is better and whose labels may hold -1. The silhouette counts noise
+        as 0.
     random_state : int or None
         Seed for every clusterer that draws.
     jobs : int or str
@@ -103,44 +105,63 @@ def search(
     ------
     ValueError
         When the clusterer or a parameter's name is unknown, there is no grid, or `X` cannot be used.
+
+    Examples
+    --------
+    >>> X = [[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]]
+    >>> table = search(X, "agglomerative", {"n_clusters": [2, 3]})
+    >>> table.loc[table["selected"], "n_clusters"].tolist()
+    [2]
     """
     data = check_array(X, dtype=np.float64, ensure_min_samples=2)
-    allowed = parameters(name)
+    if "random_state" in parameters(name):
+        fixed = {"random_state": random_state, **fixed}
+    combinations = _combinations(name, grid, fixed)
+    if not callable(score):
+        check_choice("score", score, _SCORES)
+    own = score if callable(score) else None
+    work = [(data, name, fixed, combination, own) for combination in combinations]
+    return _selected(pd.DataFrame(parallel.map(_fit, work, jobs=jobs, description=f"{name} grid")), name, score)
+
+
+def _combinations(name: str, grid: Grid | None, fixed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the combinations of a grid; a misspelt parameter is named before anything is fitted."""
     if grid is None:
         if name not in GRIDS:
             raise ValueError(f"clusterer {name!r} has no grid of its own: give one")
         grid = GRIDS[name]
-    if isinstance(score, str) and score not in _SCORES:
-        raise ValueError(f"score={score!r}: give one of {', '.join(_SCORES)}, or a function")
-    if "random_state" in allowed:
-        fixed = {"random_state": random_state, **fixed}
     combinations = [dict(combination) for combination in ParameterGrid(grid)]
     for combination in combinations:
-        make(name, **fixed, **combination)  # a misspelt parameter is named before anything is fitted
-    own = score if callable(score) else None
-    work = [(data, name, fixed, combination, own) for combination in combinations]
-    rows = list(parallel.map(_fit, work, jobs=jobs, description=f"{name} grid"))
-    table = pd.DataFrame(rows)
-    sound = table["problems"].map(len).eq(0)
-    if score == "rank":
-        ranks = [
-            (table["silhouette"] * table["coverage"])[sound].rank(ascending=False),
-            table["davies_bouldin"][sound].rank(),
-            table["calinski_harabasz"][sound].rank(ascending=False),
-        ]
-        table["score"] = -sum(ranks) / len(ranks)
-    elif score == "silhouette":
-        table["score"] = (table["silhouette"] * table["coverage"]).where(sound)
-    elif isinstance(score, str):
-        table["score"] = table[score].where(sound) * (-1 if score == "davies_bouldin" else 1)
-    else:
-        table["score"] = table["score"].where(sound)
+        make(name, **fixed, **combination)
+    return combinations
+
+
+def _selected(table: pd.DataFrame, name: str, score: Score) -> pd.DataFrame:
+    """Return the table with its scores, and the best combination that is not degenerate selected."""
+    table["score"] = _scores(table, score).where(table["problems"].map(len).eq(0))
     table["selected"] = False
     if table["score"].notna().any():
         table.loc[table["score"].idxmax(), "selected"] = True
     else:
         _log.warning("%s: all %d combinations give degenerate clusterings; none is selected", name, len(table))
     return table
+
+
+def _scores(table: pd.DataFrame, score: Score) -> pd.Series:
+    """Return what chooses among the combinations, larger is better; ranks are among those that can be chosen."""
+    if callable(score):
+        return table["score"]
+    values = pd.DataFrame(
+        {
+            "silhouette": table["silhouette"] * table["coverage"],
+            "davies_bouldin": -table["davies_bouldin"],
+            "calinski_harabasz": table["calinski_harabasz"],
+        }
+    )
+    if score != "rank":
+        return values[score]
+    sound = table["problems"].map(len).eq(0)
+    return -values[sound].rank(ascending=False).sum(axis=1, skipna=False).reindex(table.index) / values.shape[1]
 
 
 def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], dict[str, Any], Any]) -> dict[str, Any]:

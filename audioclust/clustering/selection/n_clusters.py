@@ -30,7 +30,7 @@ import math
 import statistics
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,8 @@ from audioclust.clustering.classical import knee
 from audioclust.clustering.registry import make, parameters
 from audioclust.evaluation import degenerate
 from audioclust.evaluation import internal as indices
-from audioclust.geometry import canonical_order
+from audioclust.geometry import canonical_order, group_sums
+from audioclust.validation import check_number
 
 __all__ = ["CRITERIA", "KEstimate", "estimate_k"]
 
@@ -57,7 +58,7 @@ _QUICK_STARTS = 3  # starts per fit on reference data and parts of the data
 
 @dataclass(frozen=True)
 class KEstimate:
-    """What :func:`estimate_k` found.
+    """What :func:`estimate_k` returns.
 
     Attributes
     ----------
@@ -70,7 +71,12 @@ class KEstimate:
         and, as asked for, ``silhouette``, ``davies_bouldin``, ``gap`` and ``gap_se``, ``stability`` (mean adjusted
         Rand index) and ``stability_se``.
     notes : list of str
-        What a reader should know: a clipped maximum, degenerate clusterings.
+        What a reader should know: a lowered maximum, degenerate clusterings.
+
+    Examples
+    --------
+    >>> KEstimate(k=4, suggestions={"gap": 4}, curve=pd.DataFrame({"k": [2, 3, 4]})).k
+    4
     """
 
     k: int | None
@@ -119,56 +125,66 @@ def estimate_k(
     ------
     ValueError
         When `X` has fewer than three rows or a parameter cannot be used.
+
+    Examples
+    --------
+    >>> X = [[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [9.0], [9.1], [9.2]]
+    >>> estimate_k(X, k_max=5, criteria=["elbow"], random_state=0).k
+    3
     """
     data = check_array(X, dtype=np.float64, ensure_min_samples=3)
-    unknown = [name for name in criteria if name not in CRITERIA]
-    if unknown or not criteria:
+    if not criteria or any(name not in CRITERIA for name in criteria):
         raise ValueError(f"criteria={list(criteria)!r}: give some of {', '.join(CRITERIA)}")
-    if k_max < 2 or n_references < 2 or n_resamples < 2:
-        raise ValueError(
-            f"k_max={k_max!r}, n_references={n_references!r}, n_resamples={n_resamples!r}: give at least 2"
-        )
-    if "n_clusters" not in parameters(algorithm) or "n_clusters" in params:
-        raise ValueError(
-            f"algorithm={algorithm!r}, {params}: give a clusterer that takes n_clusters, and not n_clusters"
-        )
-    notes = []
-    if k_max > len(data) - 1:
-        notes.append(f"k_max={k_max} lowered to {len(data) - 1}: there are {len(data)} recordings")
-        k_max = len(data) - 1
-    data = data[canonical_order(data)]
-    rng = check_random_state(random_state)
-    ks = list(range(2, k_max + 1))
+    for name, value in (("k_max", k_max), ("n_references", n_references), ("n_resamples", n_resamples)):
+        check_number(name, value, 2, whole=True)
+    partitioner = _Partitioner(algorithm, params, check_random_state(random_state))
+    ks = list(range(2, min(k_max, len(data) - 1) + 1))
+    estimate = _judged(data[canonical_order(data)], ks, partitioner, criteria, n_references, n_resamples)
+    if ks[-1] < k_max:
+        estimate.notes.insert(0, f"k_max={k_max} lowered to {ks[-1]}: there are {len(data)} recordings")
+    return estimate
 
-    partitions = _partitions(data, ks, algorithm, params, rng)
-    curve = pd.DataFrame({"k": ks, "inertia": [_inertia(data, partitions[k]) for k in ks]})
-    curve["largest"] = [np.bincount(partitions[k]).max() / len(data) for k in ks]
+
+def _judged(
+    X: NDArray[np.float64],
+    ks: list[int],
+    partitioner: _Partitioner,
+    criteria: Sequence[str],
+    n_references: int,
+    n_resamples: int,
+) -> KEstimate:
+    """Cluster the sorted rows into each k and ask every criterion."""
+    partitions = partitioner(X, ks)
+    curve = pd.DataFrame({"k": ks, "inertia": [_inertia(X, partitions[k]) for k in ks]})
+    curve["largest"] = [np.bincount(partitions[k]).max() / len(X) for k in ks]
     findings = {k: degenerate.check(partitions[k], k) for k in ks}
-    notes += [f"k={k}: {finding}" for k in ks for finding in findings[k]]
-    sound = np.array([not findings[k] for k in ks])
+    notes = [f"k={k}: {finding}" for k in ks for finding in findings[k]]
+    usable = np.array([not findings[k] for k in ks])
     suggestions: dict[str, int | None] = {}
     if "elbow" in criteria:
-        inertia = np.concatenate([[_inertia(data, np.zeros(len(data), dtype=np.intp))], curve["inertia"]])
-        logs = np.log(np.maximum(inertia, 1e-12 * max(inertia[0], np.finfo(float).tiny)))
-        suggestions["elbow"] = max(2, len(logs) - knee(logs[::-1]))
-    if "silhouette" in criteria:
-        curve["silhouette"] = [indices.silhouette(data, partitions[k]) for k in ks]
-        suggestions["silhouette"] = _best(ks, curve["silhouette"], sound)
-    if "davies_bouldin" in criteria:
-        curve["davies_bouldin"] = [indices.davies_bouldin(data, partitions[k]) for k in ks]
-        suggestions["davies_bouldin"] = _best(ks, -curve["davies_bouldin"], sound)
+        suggestions["elbow"] = _elbow(X, curve["inertia"])
+    for name, sign in (("silhouette", 1), ("davies_bouldin", -1)):
+        if name in criteria:
+            curve[name] = [getattr(indices, name)(X, partitions[k]) for k in ks]
+            suggestions[name] = _best(ks, sign * curve[name], usable)
     if "gap" in criteria:
-        gap, error = _gap(data, ks, curve["inertia"].to_numpy(), algorithm, params, n_references, rng)
+        gap, error = _gap(X, ks, curve["inertia"].to_numpy(), partitioner, n_references)
         curve["gap"], curve["gap_se"] = gap[1:], error[1:]
         enough = np.flatnonzero(gap[:-1] >= gap[1:] - error[1:])
         suggestions["gap"] = int(enough[0] + 1 if len(enough) else np.argmax(gap) + 1)
         if suggestions["gap"] == 1:
             notes.append("gap: the recordings look no more clustered than scattered ones")
     if "stability" in criteria:
-        curve["stability"], curve["stability_se"] = _stability(data, ks, algorithm, params, n_resamples, rng)
-        suggestions["stability"] = _last_within_error(ks, curve["stability"], curve["stability_se"], sound)
-    suggestions = {name: suggestions[name] for name in CRITERIA if name in suggestions}
+        curve["stability"], curve["stability_se"] = _stability(X, ks, partitioner, n_resamples)
+        suggestions["stability"] = _last_within_error(ks, curve["stability"], curve["stability_se"], usable)
     return KEstimate(_overall(suggestions), suggestions, curve, notes)
+
+
+def _elbow(X: NDArray[np.float64], inertia: pd.Series) -> int:
+    """Return the k from 2 at which the logarithm of the inertia lies farthest below its chord."""
+    whole = _inertia(X, np.zeros(len(X), dtype=np.intp))
+    logs = np.log(np.maximum([whole, *inertia], 1e-12 * max(whole, np.finfo(float).tiny)))
+    return max(2, len(logs) - knee(logs[::-1]))
 
 
 def _overall(suggestions: dict[str, int | None]) -> int | None:
@@ -180,37 +196,58 @@ def _overall(suggestions: dict[str, int | None]) -> int | None:
     return max(2, math.floor(statistics.median(opinions) + 0.5))
 
 
-def _best(ks: list[int], values: pd.Series, sound: NDArray[np.bool_]) -> int | None:
-    values = values.where(sound)
+def _best(ks: list[int], values: pd.Series, usable: NDArray[np.bool_]) -> int | None:
+    values = values.where(usable)
     return None if values.isna().all() else ks[int(np.nanargmax(values))]
 
 
-def _last_within_error(ks: list[int], values: pd.Series, errors: pd.Series, sound: NDArray[np.bool_]) -> int | None:
-    values = values.where(sound)
+def _last_within_error(ks: list[int], values: pd.Series, errors: pd.Series, usable: NDArray[np.bool_]) -> int | None:
+    values = values.where(usable)
     if values.isna().all():
         return None
     best = int(np.nanargmax(values))
     return max(k for k, value in zip(ks, values, strict=True) if value >= values[best] - errors[best])
 
 
-def _partitions(
-    X: NDArray[np.float64], ks: Sequence[int], algorithm: str, params: dict[str, Any], rng: np.random.RandomState
-) -> dict[int, NDArray[np.intp]]:
-    """Cluster `X` into each k of `ks`. Agglomerative clustering merges once and cuts the tree at every k."""
-    if algorithm == "agglomerative" and params.get("distance_threshold") is None:
-        make(algorithm, **params)  # unknown parameters are named
-        tree = linkage(X, params.get("linkage", "ward"), _PDIST.get(params.get("metric", "euclidean"), "euclidean"))
-        cuts = cut_tree(tree, n_clusters=list(ks))
-        return {k: cuts[:, column].astype(np.intp) for column, k in enumerate(ks)}
-    found = {}
-    for k in ks:
-        drawn = {"random_state": int(rng.randint(2**31 - 1))} if "random_state" in parameters(algorithm) else {}
-        with warnings.catch_warnings():  # degenerate clusterings are counted here, and noted once
-            warnings.simplefilter("ignore")
-            found[k] = np.unique(make(algorithm, n_clusters=k, **drawn, **params).fit_predict(X), return_inverse=True)[
-                1
-            ]
-    return found
+@dataclass(frozen=True)
+class _Partitioner:
+    """Clusters rows into each k of several; `random_state` is the one stream that all draws come from."""
+
+    algorithm: str
+    params: dict[str, Any]
+    random_state: np.random.RandomState
+
+    def __post_init__(self) -> None:
+        if "n_clusters" not in parameters(self.algorithm) or "n_clusters" in self.params:
+            raise ValueError(
+                f"algorithm={self.algorithm!r}, {self.params}: give a clusterer that takes n_clusters, "
+                "and not n_clusters"
+            )
+
+    def __call__(self, X: NDArray[np.float64], ks: Sequence[int]) -> dict[int, NDArray[np.intp]]:
+        """Return the labels of each k. Agglomerative clustering merges once and cuts the tree at every k."""
+        algorithm, params = self.algorithm, self.params
+        if algorithm == "agglomerative" and params.get("distance_threshold") is None:
+            make(algorithm, **params)  # unknown parameters are named
+            tree = linkage(X, params.get("linkage", "ward"), _PDIST.get(params.get("metric", "euclidean"), "euclidean"))
+            cuts = cut_tree(tree, n_clusters=list(ks))
+            return {k: cuts[:, column].astype(np.intp) for column, k in enumerate(ks)}
+        labels = {}
+        for k in ks:
+            drawn = {}
+            if "random_state" in parameters(algorithm):
+                drawn["random_state"] = int(self.random_state.randint(2**31 - 1))
+            with warnings.catch_warnings():  # degenerate clusterings are counted here, and noted once
+                warnings.simplefilter("ignore")
+                given = make(algorithm, n_clusters=k, **drawn, **params).fit_predict(X)
+            labels[k] = np.unique(given, return_inverse=True)[1]
+        return labels
+
+    def quick(self) -> _Partitioner:
+        """Return one with few starts per fit."""
+        if "n_init" not in parameters(self.algorithm):
+            return self
+        return replace(self, params={"n_init": _QUICK_STARTS, **self.params})
 
 
 _PDIST = {"euclidean": "euclidean", "cosine": "cosine", "manhattan": "cityblock"}
@@ -218,24 +255,16 @@ _PDIST = {"euclidean": "euclidean", "cosine": "cosine", "manhattan": "cityblock"
 
 def _inertia(X: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
     """Sum of the squared distances to the cluster means."""
-    sums = np.zeros((labels.max() + 1, X.shape[1]))
-    np.add.at(sums, labels, X)
-    means = sums / np.maximum(np.bincount(labels), 1)[:, None]
+    means = group_sums(X, labels, labels.max() + 1) / np.maximum(np.bincount(labels), 1)[:, None]
     return float(np.sum((X - means[labels]) ** 2))
-
-
-def _quick(algorithm: str, params: dict[str, Any]) -> dict[str, Any]:
-    return {"n_init": _QUICK_STARTS, **params} if "n_init" in parameters(algorithm) else params
 
 
 def _gap(
     X: NDArray[np.float64],
     ks: list[int],
     inertia: NDArray[np.float64],
-    algorithm: str,
-    params: dict[str, Any],
+    partitioner: _Partitioner,
     n_references: int,
-    rng: np.random.RandomState,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gap statistic and its error for k = 1 and each of `ks` [4]_."""
 
@@ -249,8 +278,10 @@ def _gap(
     low, high = along.min(axis=0), along.max(axis=0)
     references = []
     for _ in range(n_references):
-        scattered = rng.uniform(low, high, size=along.shape)  # distances do not change on turning back to X's axes
-        partitions = _partitions(scattered, ks, algorithm, _quick(algorithm, params), rng)
+        scattered = partitioner.random_state.uniform(
+            low, high, size=along.shape
+        )  # distances do not change on turning back to X's axes
+        partitions = partitioner.quick()(scattered, ks)
         references.append(logs(scattered, [_inertia(scattered, partitions[k]) for k in ks]))
     spread = np.std(references, axis=0) * math.sqrt(1 + 1 / n_references)
     return np.mean(references, axis=0) - logs(X, inertia), spread
@@ -259,22 +290,20 @@ def _gap(
 def _stability(
     X: NDArray[np.float64],
     ks: list[int],
-    algorithm: str,
-    params: dict[str, Any],
+    partitioner: _Partitioner,
     n_resamples: int,
-    rng: np.random.RandomState,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compare overlapping parts on what they share [5]_: adjusted Rand index, mean and error; NaN if k is too large."""
     size = max(2, round(_SHARE * len(X)))
     tried = [k for k in ks if k < size]
     scores = np.full((n_resamples, len(ks)), math.nan)
     for resample in range(n_resamples):
-        one, other = (np.sort(rng.permutation(len(X))[:size]) for _ in range(2))
+        one, other = (np.sort(partitioner.random_state.permutation(len(X))[:size]) for _ in range(2))
         shared, first, second = np.intersect1d(one, other, return_indices=True)
-        found = [_partitions(X[part], tried, algorithm, _quick(algorithm, params), rng) for part in (one, other)]
+        parts = [partitioner.quick()(X[part], tried) for part in (one, other)]
         for column, k in enumerate(tried):
             if len(shared) > 1:
-                scores[resample, column] = adjusted_rand_score(found[0][k][first], found[1][k][second])
+                scores[resample, column] = adjusted_rand_score(parts[0][k][first], parts[1][k][second])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing are NaN, which is meant
         return np.nanmean(scores, axis=0), np.nanstd(scores, axis=0, ddof=1) / math.sqrt(n_resamples)
