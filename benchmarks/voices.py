@@ -42,19 +42,19 @@ def run(quick: bool) -> pd.DataFrame:
     published = PUBLISHED if name == "audiomnist_ecapa" else {}
     rows = []
     for algorithm, given in ways.items():
-        found = evaluation.evaluate(clusters(algorithm, given, X), truth, X)
-        rows.append({"what": f"{name}: {algorithm}", **shown([found]), "published": published.get(algorithm, "")})
+        score = evaluation.evaluate(clusters(algorithm, given, X), truth, X)
+        rows.append({"what": f"{name}: {algorithm}", **shown([score]), "published": published.get(algorithm, "")})
     if not quick:
-        found = evaluation.evaluate(clusters("partial_sets", {"partial_set_size": 500, "random_state": 0}, X), truth, X)
-        rows.append({"what": f"{name}: partial_sets of 500", **shown([found]), "published": ""})
+        score = evaluation.evaluate(clusters("partial_sets", {"partial_set_size": 500, "random_state": 0}, X), truth, X)
+        rows.append({"what": f"{name}: partial_sets of 500", **shown([score]), "published": ""})
     for s in (0.9,) if quick else (0.9, 1.2, 1.4, 1.6):
         scores = []
         for seed in range(1 if quick else 5):
             noise = np.random.default_rng(seed).standard_normal(few.shape)
             hard = few + s / np.sqrt(X.shape[1]) * noise
             hard /= np.linalg.norm(hard, axis=1)[:, None]
-            found = evaluation.evaluate(clusters("auto", {"random_state": 0}, hard), who, hard)
-            scores.append({**found, "eer": evaluation.equal_error_rate(hard, who)})
+            score = evaluation.evaluate(clusters("auto", {"random_state": 0}, hard), who, hard)
+            scores.append({**score, "eer": evaluation.equal_error_rate(hard, who)})
         eer = np.mean([score["eer"] for score in scores])
         rows.append({"what": f"{name}, noise {s} (EER {eer:.1%}): auto", **shown(scores), "published": ""})
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Prototypes, refinement and corrections: what is done with clusters once they are found."""
+"""Prototypes, refinement and corrections: what is done with clusters."""
 
 import json
 

@@ -23,8 +23,8 @@ def test_same_as_the_roc_of_all_pairs(monkeypatch, noise, block):
     monkeypatch.setattr(verification, "BLOCK", block)
     X, truth = speakers([7] * 20, noise=noise)
     scores, same = _pairs(X, truth)
-    accepted, found, _ = roc_curve(same, scores, drop_intermediate=False)
-    missed = 1 - found
+    accepted, detected, _ = roc_curve(same, scores, drop_intermediate=False)
+    missed = 1 - detected
     place = np.argmax(missed <= accepted)
     share = (missed - accepted)[place - 1] / ((missed - accepted)[place - 1] - (missed - accepted)[place])
     expected = accepted[place - 1] + share * (accepted[place] - accepted[place - 1])

@@ -128,7 +128,7 @@ class Prototypes(BaseEstimator):
         return X @ self.centroids_.T
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
-        """Return the label of each recording's speaker, -1 where nobody known is near enough [shape=(n,)]."""
+        """Return the label of each recording's speaker, -1 where no known speaker is near enough [shape=(n,)]."""
         cosines = self.similarities(X)
         best = cosines.argmax(axis=1)
         return np.where(cosines.max(axis=1) >= self.threshold_, self.labels_[best], UNKNOWN)

@@ -1,4 +1,4 @@
-"""Would the same clusters be found with other recordings? Random parts are clustered and compared with all.
+"""Would other recordings give the same clusters? Random parts are clustered and compared with the clustering of all.
 
 References
 ----------

@@ -45,7 +45,7 @@ LIMIT = 5000  # different recordings
 LEAST_NEIGHBORS = 3  # two neighbours join many graphs into chains, whose gaps say nothing
 MOST_NEIGHBORS = 256
 DENSE = 800  # rows up to which all eigenvalues at once are the quicker way
-CLEAR = 0.5  # silhouette above which nobody would speak of one group
+CLEAR = 0.5  # silhouette above which there are clearly several groups
 DRAWS = 5  # samples of one Gaussian
 CHANCE = 0.8  # share of the least ratio of those samples that several clusters must stay below
 
@@ -210,17 +210,17 @@ def _spectrum(neighbours: NDArray[np.intp], k_max: int) -> _Spectrum:
 def _component_spectrum(graph: sparse.csr_matrix, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Lowest k eigenvalues of a connected Laplacian, the first exactly 0, their vectors, and the largest eigenvalue."""
     n = graph.shape[0]
-    found = None
+    pairs = None  # eigenvalues and eigenvectors, in rising order
     if n > DENSE and 4 * k < n:
         start = np.sqrt(np.arange(1.0, n + 1) % 7 + 1)  # the same for every call, and no eigenvector
         try:
-            found = eigsh(graph, k=k, which="LA", v0=start, ncv=min(n, 3 * k + 20), tol=1e-6, maxiter=60)
+            pairs = eigsh(graph, k=k, which="LA", v0=start, ncv=min(n, 3 * k + 20), tol=1e-6, maxiter=60)
             top = 1 - float(eigsh(graph, k=1, which="SA", v0=start, tol=1e-3, return_eigenvectors=False)[0])
         except ArpackNoConvergence:
-            found = None
-    if found is None:
-        found = np.linalg.eigh(graph.toarray())
-        top = 1 - float(found[0][0])
-    values, vectors = 1 - found[0][::-1][:k], found[1][:, ::-1][:, :k]
+            pairs = None
+    if pairs is None:
+        pairs = np.linalg.eigh(graph.toarray())
+        top = 1 - float(pairs[0][0])
+    values, vectors = 1 - pairs[0][::-1][:k], pairs[1][:, ::-1][:, :k]
     values[0] = 0.0
     return np.maximum(values, 0.0), vectors, top
