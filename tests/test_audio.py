@@ -330,3 +330,29 @@ def test_streamed_names_what_load_names(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(9000), 16_000)
     with pytest.raises(recording.RecordingError, match="silence"), audio.streamed(tmp_path / "a.wav", 8000):
         pass
+
+
+@pytest.mark.parametrize(("order", "cutoff", "length"), [(8, 1000, 5000), (5, 300.5, 40), (1, 3000, 1), (8, 100, 3)])
+def test_lowpass_is_scipys_to_the_last_bit(order, cutoff, length, rng, monkeypatch):
+    from scipy import signal
+
+    from audioclust.audio import filters
+
+    y = rng.standard_normal(length).astype(np.float32)
+    sections = signal.butter(order, cutoff, fs=8000, output="sos")
+    padding = min(3 * (2 * len(sections) + 1 - order % 2), length - 1)
+    expected = signal.sosfiltfilt(sections, y.astype(np.float64), padlen=padding).astype(np.float32)
+    monkeypatch.setattr(filters, "BLOCK", 700)
+    np.testing.assert_array_equal(audio.lowpass(y, 8000, cutoff=cutoff, order=order), expected)
+
+
+def test_what_lies_below_the_gate_is_said_and_finite():
+    time = np.arange(480_000) / 48_000
+    for frequency, gain, remark in ((0.2, 0.5, "hardly anything to hear"), (997, 1e-4, "very quiet: -83.1 LUFS")):
+        y = (gain * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+        notes = []
+        assert np.isfinite(audio.loudness(y, 48_000))
+        raised = audio.normalise(y, 48_000, to="lufs", notes=notes)
+        assert np.isfinite(raised).all()
+        assert np.abs(raised).max() <= 1
+        assert remark in notes[0]

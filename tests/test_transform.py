@@ -15,6 +15,7 @@ import soundfile
 
 from audioclust import audio, datasets, files
 from audioclust.audio import dataset as module
+from audioclust.audio import long
 from audioclust.audio.dataset import target
 
 
@@ -245,3 +246,44 @@ def test_real_recordings(shared, tmp_path):
     assert result["problem"].isna().all()
     assert result["sample_rate"].tolist()[0] == 96_000
     assert result["source_sha256"].tolist() == [files.sha256(root / path) for path in paths]
+
+
+@pytest.mark.parametrize("settings", [{}, {"sample_rate": 16_000, "loudness": "peak", "duration": 5.5}])
+def test_long_recordings_are_made_block_by_block(tmp_path, rng, monkeypatch, settings):
+    root = tmp_path / "in"
+    write(root / "long.wav", rng, seconds=7.3, rate=44_100, channels=2)
+    metadata = datasets.scan(root)
+    whole_one = audio.transform(metadata, root, tmp_path / "whole", jobs=1, subtype="FLOAT", **settings)
+    monkeypatch.setattr(module, "LONG", 1.0)
+    monkeypatch.setattr(long, "BLOCK", 2)
+    monkeypatch.setattr(module, "load", None)
+    result = audio.transform(metadata, root, tmp_path / "long", jobs=1, subtype="FLOAT", **settings)
+    assert result["problem"].isna().all()
+    paths = [next((tmp_path / name).rglob("long.wav")) for name in ("whole", "long")]
+    expected, got = (soundfile.read(path, dtype="float32")[0] for path in paths)
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+    assert result["note"].equals(whole_one["note"])
+    assert not list((tmp_path / "long").rglob("filtered"))
+
+
+def test_what_needs_the_whole_recording_has_a_limit(tmp_path, rng, monkeypatch):
+    write(tmp_path / "a.wav", rng)
+    metadata = datasets.scan(tmp_path).assign(duration=10 * 3600.0)
+    result = audio.transform(metadata, tmp_path, tmp_path / "out", jobs=1, loudness="lufs")
+    assert "of at most 2 h; it lasts 10.0 h: cut it" in result["problem"][0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_in_a_recordings_place_is_a_problem(metadata, root, tmp_path):
+    (root / "top.ogg").unlink()
+    os.mkfifo(root / "top.ogg")
+    result = audio.transform(metadata, root, tmp_path, jobs=1)
+    assert "not a file" in result.set_index("source_path")["problem"]["top.ogg"]
+
+
+def test_names_of_the_full_length_fit(tmp_path, rng):
+    name = "n" * 250 + ".flac"
+    write(tmp_path / "in" / name, rng)
+    result = audio.transform(datasets.scan(tmp_path / "in"), tmp_path / "in", tmp_path / "out", jobs=1)
+    assert result["problem"].isna().all()
+    assert len(result["path"][0]) == 255

@@ -16,8 +16,10 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,6 +27,8 @@ import pandas as pd
 from audioclust import files, parallel, recording
 from audioclust.audio import wav
 from audioclust.audio.decode import load
+from audioclust.audio.filters import Samples
+from audioclust.audio.long import LONG, WHOLE, in_blocks, process_long
 from audioclust.audio.settings import STEPS, Settings, process
 
 __all__ = ["transform"]
@@ -74,25 +78,20 @@ def transform(
     sources = _sources(metadata)
     parallel.worker_count(jobs)
     root, folder = Path(root), Path(out) / chosen.key
-    columns = [metadata[name] if name in metadata else [None] * len(metadata) for name in ("sha256", "problem", "note")]
+    known = ("sha256", "problem", "note", "duration")
+    columns = [metadata[name] if name in metadata else [None] * len(metadata) for name in known]
     work = [
         (source, *(None if pd.isna(value) else value for value in row))
         for source, *row in zip(sources, *columns, strict=True)
     ]
-    try:
-        with files.locked(folder / ".lock"):
-            _sweep(folder)
-            files.write_json(folder / "params.json", {"steps": STEPS, "settings": chosen.effective()})
-            one = partial(_one, root=root, folder=folder, settings=chosen)
-            made = list(parallel.map(one, work, jobs=jobs, description="transform"))
-            result = _table(metadata, sources, made)
-            with files.atomic(folder / "metadata.parquet") as scratch:
-                result.to_parquet(scratch)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        text = f"{os.strerror(error.errno)}; what was finished is kept: make room and start again"
-        raise OSError(error.errno, text, str(folder)) from None
+    with _full_disk_named(folder), files.locked(folder / ".lock"):
+        _sweep(folder)
+        files.write_json(folder / "params.json", {"steps": STEPS, "settings": chosen.effective()})
+        one = partial(_one, root=root, folder=folder, settings=chosen)
+        made = list(parallel.map(one, work, jobs=jobs, description="transform"))
+        result = _table(metadata, sources, made)
+        with files.atomic(folder / "metadata.parquet") as scratch:
+            result.to_parquet(scratch)
     bad = int(result["problem"].notna().sum())
     log.info("transformed %d of %d recordings into %s", len(result) - bad, len(result), folder)
     if bad:
@@ -100,11 +99,22 @@ def transform(
     return result
 
 
+@contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        text = f"{os.strerror(error.errno)}; what was finished is kept: make room and start again"
+        raise OSError(error.errno, text, str(folder)) from None
+
+
 def target(source: str) -> str:
     """Return the path of the file made from `source`; no two sources share one."""
     folder, _, name = source.rpartition("/")
     if not re.fullmatch(r"[^.]+\.wav", name):
-        name += ".wav" if re.search(r"\.[^.]+$", name) else "..wav"
+        name = files.short_name(name, ".wav" if re.search(r"\.[^.]+$", name) else "..wav")
     return f"{folder}/{name}" if folder else name
 
 
@@ -113,7 +123,7 @@ def _sources(metadata: pd.DataFrame) -> list[str]:
         raise ValueError(f"metadata: it has no column 'path', only {', '.join(map(str, metadata.columns)) or 'none'}")
     sources = metadata["path"].tolist()
     for source in sources:
-        if not isinstance(source, str) or not source or source.startswith("/") or ".." in PurePosixPath(source).parts:
+        if not files.is_below(source):
             raise ValueError(f"metadata: path={source!r}: give paths below the dataset's folder")
     twice = metadata["path"][metadata["path"].duplicated()]
     if len(twice):
@@ -128,10 +138,10 @@ def _sweep(folder: Path) -> None:
 
 
 def _one(
-    work: tuple[str, str | None, str | None, str | None], *, root: Path, folder: Path, settings: Settings
+    work: tuple[str, str | None, str | None, str | None, float | None], *, root: Path, folder: Path, settings: Settings
 ) -> dict[str, Any]:
     """Make one file, or find it made, and describe it."""
-    source, scanned, problem, note = work
+    source, scanned, problem, note, seconds = work
     path = folder / target(source)
     row: dict[str, Any] = dict.fromkeys(MEASURED) | {"problem": problem, "note": note, "source_sha256": scanned}
     if problem is not None:
@@ -143,14 +153,15 @@ def _one(
             notes.append("changed since it was scanned")
         origin = wav.read_origin(path) if path.exists() else {}
         if origin.get("source") != digest or origin.get("key") != settings.key:
-            y, rate, remarks = process(*load(root / source), settings)
-            origin = {"source": digest, "key": settings.key, "notes": remarks}
             with files.atomic(path) as scratch:
+                y, rate, remarks = _processed(root / source, settings, seconds or 0.0, scratch)
+                origin = {"source": digest, "key": settings.key, "notes": remarks}
                 wav.write(scratch, y, rate, subtype=settings.subtype, origin=origin)
+                del y  # Windows moves no folder with a file that is open
         found = recording.inspect(path)
     except recording.RecordingError as error:
         return row | {"problem": error.problem}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
         return row | {"problem": f"cannot be transformed: {error}"}
@@ -158,6 +169,18 @@ def _one(
         return row | {"problem": f"after the transformation: {found['problem']}"}
     notes += [remark for remark in (*origin["notes"], found["note"]) if remark]
     return row | {name: found[name] for name in MEASURED} | {"note": "; ".join(notes) or None}
+
+
+def _processed(path: Path, settings: Settings, seconds: float, scratch: Path) -> tuple[Samples, int, list[str]]:
+    """Transform one recording, a long one block by block; its samples then lie beside `scratch`."""
+    if seconds <= LONG:
+        return process(*load(path), settings)
+    if in_blocks(settings):
+        return process_long(path, settings, scratch.parent)
+    if seconds > WHOLE:
+        text = "denoise, voice and loudness='lufs' need a whole recording in memory, of at most"
+        raise ValueError(f"{text} {WHOLE / 3600:.0f} h; it lasts {seconds / 3600:.1f} h: cut it into parts")
+    return process(*load(path), settings)
 
 
 def _table(metadata: pd.DataFrame, sources: list[str], made: list[dict[str, Any]]) -> pd.DataFrame:

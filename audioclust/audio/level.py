@@ -12,6 +12,7 @@ References
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = ["LEVELS", "fit_full_scale", "loudness", "normalise"]
 
 LEVELS = {"peak": -1.0, "lufs": -23.0}
 """What can be set, and to what: peak in dBFS, loudness in LUFS (EBU R 128)."""
+GATE = -70.0  # LUFS, below which BS.1770 measures nothing
 BLOCK = 0.4  # s, the gating block of BS.1770
 SILENCE = 2.0**-15  # peak: one step of 16-bit audio; below it there is nothing to raise
 
@@ -39,21 +41,40 @@ def loudness(y: Samples, sample_rate: int) -> float:
     Returns
     -------
     float
-        In LUFS, or the RMS in dBFS for recordings under 0.4 s; -inf for silence.
+        In LUFS, or the RMS in dBFS for recordings under 0.4 s. Also the RMS where every block of 0.4 s lies below the
+        gate (a click in silence, sound below hearing). -inf for digital silence only; never NaN.
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 997 * np.arange(48_000) / 48_000)
+    >>> round(loudness(tone, 48_000), 1), round(loudness(1e-4 * tone, 48_000), 1)
+    (-3.1, -83.1)
     """
     check_rate(sample_rate)
-    peak = float(np.abs(y).max(initial=0.0))
+    peak = _peak(y)
     if peak == 0:
         return -math.inf
-    # Measured at full scale, where the absolute gate at -70 LUFS drops nothing that the relative one would keep.
+    # Measured at full scale: the absolute gate at -70 LUFS is then 70 dB below the recording's own peak, and a quiet
+    # recording is measured like the same one louder.
     scaled = y.astype(np.float64) / peak
-    if len(y) < BLOCK * sample_rate:
+    measured = gated(scaled, sample_rate) if len(y) >= BLOCK * sample_rate else -math.inf
+    if not math.isfinite(measured):
         measured = 10 * math.log10(float(np.mean(scaled**2)))
-    else:
-        import pyloudnorm
-
-        measured = float(pyloudnorm.Meter(sample_rate, block_size=BLOCK).integrated_loudness(scaled))
     return measured + 20 * math.log10(peak)
+
+
+def gated(y: np.ndarray, sample_rate: int) -> float:
+    """Return what BS.1770 gives, in LUFS; -inf where every block lies below its absolute gate at -70 LUFS.
+
+    Recordings are one channel here, which the standard weighs like the left or right one of a stereo recording:
+    a stereo file is mixed down before, and not the sum of its channels' energies.
+    """
+    import pyloudnorm
+
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # it takes the mean of no blocks
+        measured = float(pyloudnorm.Meter(sample_rate, block_size=BLOCK).integrated_loudness(y))
+    return measured if math.isfinite(measured) else -math.inf
 
 
 def normalise(
@@ -99,7 +120,7 @@ def normalise(
         if not (math.isfinite(value) and value <= 0):
             raise ValueError(f"{name}={value!r}: give a number of dB, at most 0")
     notes = [] if notes is None else notes
-    peak = float(np.abs(y).max(initial=0.0))
+    peak = _peak(y)
     if peak < SILENCE:
         notes.append("silent: level kept")
         return y
@@ -107,10 +128,11 @@ def normalise(
         return _times(y, 10 ** (level / 20) / peak)
     if len(y) < BLOCK * sample_rate:
         notes.append(f"shorter than {BLOCK:g} s: RMS set instead of loudness")
+    elif not math.isfinite(gated(y.astype(np.float64) / peak, sample_rate)):
+        notes.append("hardly anything to hear: RMS set instead of loudness")
     measured = loudness(y, sample_rate)
-    if not math.isfinite(measured):
-        notes.append("loudness cannot be measured: level kept")
-        return y
+    if measured < GATE:
+        notes.append(f"very quiet: {measured:.1f} LUFS, below the gate of the loudness measure ({GATE:g} LUFS)")
     gain, highest = 10 ** ((level - measured) / 20), 10 ** (ceiling / 20) / peak
     if gain > highest:
         notes.append(f"held back by its peak: {measured + 20 * math.log10(highest):.1f} instead of {level:g} LUFS")
@@ -119,7 +141,7 @@ def normalise(
 
 def fit_full_scale(y: Samples, *, notes: list[str] | None = None) -> Samples:
     """Lower a recording that exceeds full scale until it fits, rather than clip it."""
-    peak = float(np.abs(y).max(initial=0.0))
+    peak = _peak(y)
     if peak <= 1:
         return y
     if notes is not None:
@@ -127,5 +149,11 @@ def fit_full_scale(y: Samples, *, notes: list[str] | None = None) -> Samples:
     return _times(y, 1 / peak)
 
 
+def _peak(y: Samples) -> float:
+    return max(float(y.max(initial=0.0)), -float(y.min(initial=0.0)))
+
+
 def _times(y: Samples, gain: float) -> Samples:
-    return (y * np.float64(gain)).astype(np.float32)
+    """Multiply in double precision; samples that lie in a file are changed there."""
+    out = y if isinstance(y, np.memmap) else np.empty_like(y, dtype=np.float32)
+    return np.multiply(y, np.float64(gain), out=out, dtype=np.float64, casting="same_kind")

@@ -24,10 +24,12 @@ from audioclust.audio.level import LEVELS, fit_full_scale, normalise
 from audioclust.audio.noise import NOISES, denoise
 from audioclust.audio.shape import FITS, fit_duration
 from audioclust.audio.voice import VOICE_MODES, trim_silence
+from audioclust.validation import check_choice, check_number, check_share
 
-__all__ = ["SUBTYPES", "Settings", "process", "settings_key"]
+__all__ = ["SUBTYPES", "Settings", "level_and_fit", "process", "settings_key"]
 
 SUBTYPES = ("PCM_16", "FLOAT")
+TINY = 1e-9
 STEPS = 2
 """Counted up when the same settings come to mean other samples, so that older results are not taken for new ones."""
 
@@ -89,33 +91,21 @@ class Settings:
         for name in ("sample_rate", "minimum_rate"):
             if getattr(self, name) is not None:
                 check_rate(getattr(self, name), name)
-        if isinstance(self.order, bool) or not isinstance(self.order, int) or not 1 <= self.order <= 16:
-            raise ValueError(f"order={self.order!r}: give a whole number from 1 to 16")
-        self._number("lowpass", "a frequency in Hz above 0, or None", lambda value: value > 0)
-        self._number("strength", "a share above 0, at most 1", lambda value: 0 < value <= 1)
-        self._number("threshold", "a probability between 0 and 1", lambda value: 0 < value < 1)
-        self._number("level", "a number of dB, at most 0, or None", lambda value: value <= 0)
-        self._number("duration", "seconds above 0, or None", lambda value: value > 0)
-        self._one_of("denoise", NOISES, or_none=True)
-        self._one_of("voice", VOICE_MODES, or_none=True)
-        self._one_of("loudness", tuple(LEVELS), or_none=True)
-        self._one_of("fit", FITS)
-        self._one_of("subtype", SUBTYPES)
-
-    def _number(self, name: str, allowed: str, valid: Any) -> None:
-        value = getattr(self, name)
-        default = type(self).__dataclass_fields__[name].default
-        if value is None and (default is None or name == "lowpass"):
-            return
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number and math.isfinite(value) and valid(value)):
-            raise ValueError(f"{name}={value!r}: give {allowed}")
-        object.__setattr__(self, name, float(value))  # 8192 and 8192.0 are one setting
-
-    def _one_of(self, name: str, allowed: tuple[str, ...], *, or_none: bool = False) -> None:
-        value = getattr(self, name)
-        if not (value in allowed or (or_none and value is None)):
-            raise ValueError(f"{name}={value!r}: there is {', '.join(allowed)}" + (" or None" if or_none else ""))
+        check_number("order", self.order, 1, 16, whole=True)
+        for name in ("lowpass", "level", "duration"):
+            value = getattr(self, name)
+            if value is not None:
+                check_number(name, value, *((-math.inf, 0.0) if name == "level" else (TINY, math.inf)))
+        check_share("strength", self.strength)
+        check_share("threshold", self.threshold, one=False)
+        for name in ("lowpass", "strength", "threshold", "level", "duration"):  # 8192 and 8192.0 are one setting
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else float(value))
+        check_choice("denoise", self.denoise, (None, *NOISES))
+        check_choice("voice", self.voice, (None, *VOICE_MODES))
+        check_choice("loudness", self.loudness, (None, *LEVELS))
+        check_choice("fit", self.fit, FITS)
+        check_choice("subtype", self.subtype, SUBTYPES)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Settings:
@@ -138,6 +128,10 @@ class Settings:
         if self.loudness is not None and self.level is None:
             chosen["level"] = LEVELS[self.loudness]
         return chosen
+
+    def rate(self, sample_rate: int) -> int:
+        """Return the rate in Hz that a recording of `sample_rate` Hz gets."""
+        return self.sample_rate or max(sample_rate, self.minimum_rate or 0)
 
     @property
     def key(self) -> str:
@@ -181,7 +175,7 @@ def process(y: Samples, sample_rate: int, settings: Settings) -> tuple[Samples, 
         What could not be done as asked.
     """
     notes: list[str] = []
-    rate = settings.sample_rate or max(sample_rate, settings.minimum_rate or 0)
+    rate = settings.rate(sample_rate)
     y = resample(y, sample_rate, rate)
     if settings.lowpass is not None:
         y = lowpass(y, rate, cutoff=settings.lowpass, order=settings.order, notes=notes)
@@ -189,6 +183,11 @@ def process(y: Samples, sample_rate: int, settings: Settings) -> tuple[Samples, 
         y = denoise(y, rate, noise=settings.denoise, strength=settings.strength, notes=notes)  # type: ignore[arg-type]
     if settings.voice is not None:
         y = trim_silence(y, rate, mode=settings.voice, threshold=settings.threshold, notes=notes)  # type: ignore[arg-type]
+    return level_and_fit(y, rate, settings, notes), rate, notes
+
+
+def level_and_fit(y: Samples, rate: int, settings: Settings, notes: list[str]) -> Samples:
+    """Do the steps from 6 on: length and level."""
     if settings.duration is not None:
         y = fit_duration(y, rate, duration=settings.duration, how="trim")
     if settings.loudness is not None:
@@ -197,4 +196,4 @@ def process(y: Samples, sample_rate: int, settings: Settings) -> tuple[Samples, 
         y = fit_duration(y, rate, duration=settings.duration, how=settings.fit)  # type: ignore[arg-type]
     if settings.subtype == "PCM_16":
         y = fit_full_scale(y, notes=notes)
-    return y, rate, notes
+    return y

@@ -19,6 +19,7 @@ from audioclust.audio.filters import Samples
 
 __all__ = ["read_origin", "to_pcm16", "write"]
 
+BLOCK = 1 << 20  # samples written at once
 LARGEST = 2**32 - 4096  # bytes of samples; a WAV file counts them in 32 bits
 
 
@@ -37,9 +38,9 @@ def write(path: Path, y: Samples, sample_rate: int, *, subtype: str, origin: dic
     OSError
         When the file cannot be written.
     """
-    stored = to_pcm16(y) if subtype == "PCM_16" else y.astype("<f4")
-    width, kind = stored.dtype.itemsize, 1 if subtype == "PCM_16" else 3
-    if stored.nbytes > LARGEST:
+    width, kind = (2, 1) if subtype == "PCM_16" else (4, 3)
+    size = width * len(y)
+    if size > LARGEST:
         raise ValueError(f"{len(y):,} samples are more than a WAV file holds")
     comment = json.dumps(origin | {"samples": len(y)}, sort_keys=True).encode() + b"\0"  # ASCII: json escapes the rest
     chunks = _chunk(b"fmt ", struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width))
@@ -47,9 +48,11 @@ def write(path: Path, y: Samples, sample_rate: int, *, subtype: str, origin: dic
         chunks += _chunk(b"fact", struct.pack("<I", len(y)))
     chunks += _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", comment))
     with path.open("wb") as handle:
-        handle.write(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks) + 8 + stored.nbytes, b"WAVE") + chunks)
-        handle.write(struct.pack("<4sI", b"data", stored.nbytes))
-        handle.write(stored.tobytes())
+        handle.write(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks) + 8 + size, b"WAVE") + chunks)
+        handle.write(struct.pack("<4sI", b"data", size))
+        for start in range(0, len(y), BLOCK):
+            block = y[start : start + BLOCK]
+            handle.write((to_pcm16(block) if kind == 1 else block.astype("<f4")).tobytes())
 
 
 def read_origin(path: Path) -> dict[str, Any]:

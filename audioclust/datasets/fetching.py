@@ -124,7 +124,7 @@ def _prepare(dataset: Dataset, held: list[Path], folder: Path, options: dict[str
         raise archives.ArchiveError(f"{error}: {advice}") from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    recordings = recordings_under(folder)[0]
+    recordings = recordings_under(folder)
     if dataset.RECORDINGS and not recordings:
         raise archives.ArchiveError(f"{dataset.TITLE}: what was downloaded holds none of its recordings: {advice}")
     if dataset.REMOTES and len(recordings) < dataset.RECORDINGS / 2 and not options:

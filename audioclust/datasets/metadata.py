@@ -103,7 +103,7 @@ def scan(
     if is_project(root):
         raise ValueError(f"root={str(root)!r}: is a project's folder; give the folder that holds the recordings")
     names, columns = _rule(rule)
-    paths, unreadable = recordings_under(root)
+    paths, unreadable = _walk(root)
     stamps = {path: _stamp(root / path) for path in paths}
     inspected = _reusable(known, stamps)
     fresh = [path for path in paths if path not in inspected]
@@ -253,21 +253,13 @@ def _rule(rule: Rule | Dataset | str | None) -> tuple[list[str], Rule]:
     return list(getattr(of_rule(columns), "LABELS", {})), columns
 
 
-def recordings_under(root: Path) -> tuple[list[str], dict[str, str]]:
-    """Find the sound files under a folder.
+def recordings_under(root: Path) -> list[str]:
+    """Return the relative posix paths of the sound files that :func:`scan` finds, in the order of its table."""
+    return _walk(root)[0]
 
-    Returns
-    -------
-    paths : list of str
-        Relative, posix, in the order of the metadata table.
-    unreadable : dict
-        Folder -> why it cannot be read.
 
-    Raises
-    ------
-    OSError
-        When `root` itself cannot be read.
-    """
+def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the sound files under a folder, and each folder that cannot be read with the reason."""
     paths: list[str] = []
     unreadable: dict[str, str] = {}
     seen: set[tuple[int, int]] = set()

@@ -131,7 +131,7 @@ def generate(
     if earlier is not None and earlier != parameters:
         for path in _plan(*(earlier[name] for name in ("speakers", "words", "takes", "random_state"))):
             (root / path).unlink(missing_ok=True)
-    foreign = [path for path in recordings_under(root)[0] if path not in wanted]
+    foreign = [path for path in recordings_under(root) if path not in wanted]
     if foreign:
         raise ValueError(f"root={str(root)!r}: holds other recordings ({foreign[0]}); give an empty folder")
     files.write_json(record, parameters)
