@@ -1,0 +1,99 @@
+"""What the documentation says is true: its Python runs, its commands exist, its links lead somewhere."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from audioclust.cli import app
+from audioclust.datasets import synthetic
+from audioclust.runs import Sweep
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> set[str]:
+    """Every ``audioclust ...`` in a code block or between backquotes."""
+    fenced = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.partition("#")[0].strip() for block in fenced for line in block.splitlines()]
+    return {line for line in [*lines, *re.findall(r"`([^`\n]+)`", text)] if line.startswith("audioclust ")}
+
+
+def python(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_readme_in_python(tmp_path):
+    synthetic.generate(tmp_path / "voices", speakers=3, words=2, takes=2)
+    for number, path in enumerate(sorted((tmp_path / "voices").rglob("*.wav"))):
+        folder = tmp_path / "recordings" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        path.rename(folder / path.name)
+    (example,) = [block for block in blocks("python") if "datasets.scan" in block]
+    *_, last = example.strip().splitlines()
+    out = python(example.replace(last, f"scores = {last}\nprint(sorted(scores))"), tmp_path)
+    assert "nmi" in out
+
+
+def test_readme_plugin(tmp_path):
+    (example,) = [block for block in blocks("python") if "clustering.register" in block]
+    (tmp_path / "mine.py").write_text(example, encoding="utf-8")
+    (sweep,) = blocks("yaml")
+    (tmp_path / "mine.yaml").write_text(sweep, encoding="utf-8")
+    plan = Sweep.read(tmp_path / "mine.yaml")
+    assert plan.plugins == ["mine.py"]
+    (step,) = plan.compare
+    assert {"feature", "algorithms"} <= set(step.combinations()[0])
+    code = f"""
+import numpy as np
+from audioclust import clustering, features, plugins
+plugins.load({plan.plugins!r})
+noise = np.random.default_rng(0).normal(size=22050).astype("float32")
+print(features.spectral(noise, 22050, "octaves")["octaves"].shape[0])
+print(len(set(clustering.make("birch", n_clusters=2).fit_predict([[0.0], [0.1], [9.0]]))), clustering.title_of("birch"))
+"""
+    assert python(code, tmp_path).split() == ["9", "2", "BIRCH"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_exist(page):
+    program = typer.main.get_command(app)
+    for line in commands(page.read_text(encoding="utf-8")):
+        words = shlex.split(line)[1:]
+        if words[0].startswith("-"):
+            continue
+        command = program.commands.get(words[0])
+        assert command is not None, line
+        command.make_context(words[0], words[1:])  # raises for an option or a value that is not allowed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings}, target
