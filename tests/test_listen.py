@@ -4,9 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
-import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from browser import opened
 
 from audioclust import report
 from audioclust.evaluation.internal import silhouettes
@@ -214,115 +212,42 @@ def test_little_and_malformed_input(recordings, tmp_path):
 # In a browser ------------------------------------------------------------------------------------------------------
 
 
-class Browser:
-    """A headless Chromium spoken to over its debugging protocol."""
-
-    def __init__(self, program: str, page: Path, profile: Path) -> None:
-        websocket = pytest.importorskip("websocket")
-        self.process = subprocess.Popen(
-            [
-                program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                "--mute-audio", "--no-first-run", "--remote-debugging-port=0", "--remote-allow-origins=*",
-                "--window-size=1300,900", "--autoplay-policy=no-user-gesture-required",
-                f"--user-data-dir={profile}", page.as_uri(),
-            ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        port = self.until(lambda: (profile / "DevToolsActivePort").read_text().split()[0], OSError)
-        local = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        targets = self.until(lambda: json.load(local.open(f"http://127.0.0.1:{port}/json/list", timeout=5)), OSError)
-        address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
-        self.socket = websocket.create_connection(address, timeout=20, http_no_proxy=["127.0.0.1"])
-        self.number = 0
-        self.send("Page.enable")
-        self.until(lambda: self.ask("location.protocol == 'file:' && document.readyState") == "complete" or None)
-
-    def send(self, method, **params):
-        self.number += 1
-        self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
-        while True:
-            answer = json.loads(self.socket.recv())
-            if answer.get("id") == self.number:
-                return answer["result"]
-
-    def ask(self, expression):
-        return self.send("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
-
-    def click(self, x, y):
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-
-    def press(self, key):
-        text = {"text": key} if len(key) == 1 else {}
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-        self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
-
-    @staticmethod
-    def until(question, *errors, seconds=30):
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                if (answer := question()) is not None:
-                    return answer
-            except errors:
-                pass
-            if time.monotonic() > end:
-                raise TimeoutError
-            time.sleep(0.05)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def browser(tmp_path):
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not program:
-        pytest.skip("no Chromium here")
-    opened = []
-
-    def open_page(page):
-        opened.append(Browser(program, page, tmp_path / "profile"))
-        return opened[-1]
-
-    yield open_page
-    for each in opened:
-        each.close()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [20, 0], ids=["embedded", "linked"])
-def test_in_a_browser_a_click_on_the_map_plays(recordings, tmp_path, browser, megabytes):
+def test_in_a_browser_a_click_on_the_map_plays(recordings, tmp_path, megabytes):
     index, labels, root, _ = recordings
     positions = np.stack([np.arange(12) % 4, np.arange(12) // 4], axis=1)
     page = report.listen(
         index, labels, root, tmp_path / "l.html", positions=positions, per_cluster=2, embed_megabytes=megabytes
     )
-    seen = browser(page)
-    assert seen.ask("document.querySelectorAll('.card').length") == 6
-    assert seen.ask("document.querySelectorAll('#sheets img[src=x], article script').length") == 0
-    assert seen.ask("document.querySelector('[data-row=\"0\"] .truth').textContent") == index["label"][0]
-    seen.ask("var box = canvas.getBoundingClientRect(), point = place(recordings[5].at)")
-    x, y = seen.ask("[box.left + point[0], box.top + point[1]]")
-    seen.click(x, y)
-    assert seen.until(lambda: seen.ask("current")) == 5
-    assert seen.until(lambda: seen.ask("player.duration > 0 && player.currentTime > 0 || null"))
-    duration = seen.ask("player.duration")
-    assert duration == pytest.approx(index["duration"][5], abs=0.15)
+    with opened(page, tmp_path / "profile") as seen:
+        assert seen.ask("document.querySelectorAll('.card').length") == 6
+        assert seen.ask("document.querySelectorAll('#sheets img[src=x], article script').length") == 0
+        assert seen.ask("document.querySelector('[data-row=\"0\"] .truth').textContent") == index["label"][0]
+        seen.ask("var box = canvas.getBoundingClientRect(), point = place(recordings[5].at)")
+        x, y = seen.ask("[box.left + point[0], box.top + point[1]]")
+        seen.click(x, y)
+        assert seen.until(lambda: seen.ask("current")) == 5
+        assert seen.until(lambda: seen.ask("player.duration > 0 && player.currentTime > 0 || null"))
+        duration = seen.ask("player.duration")
+        assert duration == pytest.approx(index["duration"][5], abs=0.15)
 
-    seen.press("ArrowRight")
-    assert seen.ask("current") == seen.ask("Number(document.querySelector('.card').dataset.row)"), "5 is in no sheet"
-    seen.press("ArrowRight")
-    assert seen.ask("current") == seen.ask("Number(document.querySelectorAll('.card')[1].dataset.row)")
-    seen.press("d")
-    saved = seen.ask("corrections()")
-    first, second = (seen.ask(f"recordings[document.querySelectorAll('.card')[{i}].dataset.row].path") for i in (0, 1))
-    assert saved["cannot_link"] == [sorted([first, second])]
-    seen.press("s")
-    assert seen.ask("corrections()")["cannot_link"] == []
-    assert seen.ask("corrections()")["must_link"] == [sorted([first, second])]
-    seen.ask("(() => { const n = document.querySelector('.name'); n.value = '<b>Anna</b>'; n.onchange(); })()")
-    assert seen.ask("corrections()")["names"] == {"0": "<b>Anna</b>"}
-    seen.ask("(() => { $('by-cluster').value = '1'; filter(); })()")
-    assert seen.ask("[...document.querySelectorAll('section')].filter(s => !s.hidden).length") == 1
+        seen.press("ArrowRight")
+        assert seen.ask("current") == seen.ask("Number(document.querySelector('.card').dataset.row)"), (
+            "5 is in no sheet"
+        )
+        seen.press("ArrowRight")
+        assert seen.ask("current") == seen.ask("Number(document.querySelectorAll('.card')[1].dataset.row)")
+        seen.press("d")
+        saved = seen.ask("corrections()")
+        first, second = (
+            seen.ask(f"recordings[document.querySelectorAll('.card')[{i}].dataset.row].path") for i in (0, 1)
+        )
+        assert saved["cannot_link"] == [sorted([first, second])]
+        seen.press("s")
+        assert seen.ask("corrections()")["cannot_link"] == []
+        assert seen.ask("corrections()")["must_link"] == [sorted([first, second])]
+        seen.ask("(() => { const n = document.querySelector('.name'); n.value = '<b>Anna</b>'; n.onchange(); })()")
+        assert seen.ask("corrections()")["names"] == {"0": "<b>Anna</b>"}
+        seen.ask("(() => { $('by-cluster').value = '1'; filter(); })()")
+        assert seen.ask("[...document.querySelectorAll('section')].filter(s => !s.hidden).length") == 1

@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import opened
 
+from audioclust import clustering as clusterers
+from audioclust import features
+from audioclust.clustering import registry
 from audioclust.report import tables
 from audioclust.report.tables import published
 from audioclust.report.tables.aggregate import aggregate
 from audioclust.report.tables.table import Table, rank
 
+WHAT = ("algorithm", "network")
 GOLDEN = Path(__file__).parent / "golden"
 NASTY = '=HYPERLINK("x") </script><img src=x onerror=alert(1)> | $a_b$ \\input{x} 100% & `c` **d** [e](http://f)\n#g'
 
@@ -108,7 +113,7 @@ def test_networks_have_a_table_of_their_own(runs):
     deep = [clustering("mel", "ae_kmeans", s, 0.95, 0.88, vectors="image z10") for s in (0, 1)]
     deep += [clustering("chroma", "ae_kmeans", 0, 0.5, 0.4, vectors="image z10")]
     made = tables.comparison(pd.concat([runs, pd.DataFrame(deep)]))["comparison"]
-    classical, network = (one(made, f"Best {what} per feature: tess · label") for what in ("algorithm", "network"))
+    classical, network = (one(made, f"Best {what} per feature: tess · label") for what in WHAT)
     assert classical.shown(places(classical, "feature")["mel"], "algorithm")[0] == "Agglomerative"
     row = places(network, "feature")
     assert network.shown(row["mel"], "algorithm")[0] == "AE + K-Means"
@@ -358,6 +363,42 @@ def test_write_makes_every_file_and_links_the_runs(runs, tmp_path):
     assert "onerror=alert(1)>" not in index
     assert "default-src 'none'" in index
     assert "http://" not in index.replace("http://f", "")
+
+
+@pytest.mark.slow
+def test_in_a_browser_no_table_is_cut_at_1280_pixels(runs, tmp_path):
+    rows = [
+        clustering(feature, algorithm, seed, 0.973 - seed / 100, 0.983, vectors="mean_std_delta", params={"n_init": 50})
+        for feature in features.FEATURES
+        for algorithm in ("kmeans:cosine", "agglomerative:average", "fuzzy_cmeans", "ae_agglomerative")
+        for seed in (0, 1)
+    ]
+    unlabelled = [row | {"dataset": "folder", "nmi": np.nan, "acc": np.nan, "label": None} for row in rows]
+    everything = pd.concat([runs[runs["dataset"] == "tess"], pd.DataFrame(rows + unlabelled)])
+    pages = [page for page in tables.write(everything, tmp_path / "tables") if page.suffix == ".html"]
+    with opened(pages[0], tmp_path / "profile", width=1280) as seen:
+        for page in pages:
+            seen.go(page)
+            cut = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth)"
+            assert seen.ask("innerWidth") == 1280
+            assert seen.ask("document.querySelectorAll('.scroll').length") >= 1, page.name
+            assert seen.ask(f"{cut}.map(box => box.closest('figure').id)") == [], page.name
+
+
+def test_what_others_register_has_its_title_and_place(runs, monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    clusterers.register("toy", "sklearn.cluster:Birch", title="Toy Trees")
+    clusterers.register("toy_net", "sklearn.cluster:Birch", title="Toy Net", takes="images", network=True)
+    features.register(features.Feature("loudness", lambda spectrum: spectrum, title="Loudness"))
+    try:
+        toys = [clustering("loudness", "toy", 0, 0.5, 0.5), clustering("loudness", "toy_net", 0, 0.6, 0.6)]
+        made = tables.comparison(pd.concat([runs, pd.DataFrame(toys)]))["comparison"]
+        classical, network = (one(made, f"Best {what} per feature: tess · label") for what in WHAT)
+        assert classical.values["feature"].tolist() == ["mel", "chroma", "mfcc", "loudness"]
+        assert "| Loudness | Toy Trees |" in classical.to_markdown()
+        assert "| Loudness | Toy Net |" in network.to_markdown()
+    finally:
+        features.unregister("loudness")
 
 
 def test_page_allows_its_own_script_only(runs):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["KEY", "LOWER", "SCORES", "aggregate", "best", "is_ranked", "nuisance_columns", "score_columns", "tidy"]
+__all__ = ["KEY", "LOWER", "SCORES", "aggregate", "best", "nuisance_columns", "score_columns", "tidy"]
 
 KEY = ["dataset", "label", "feature", "vectors", "algorithm", "params", "k"]
 
@@ -22,7 +22,7 @@ LEAST_COVERAGE = 0.9
 """A clustering that calls more than the rest noise is not ranked beside those that place every recording."""
 
 _NAMES = ("dataset", "label", "feature", "vectors", "algorithm")
-_OTHER = {*KEY, "run", "notebook", "status", "seed", "seconds", "warnings", "error", "data"}
+_OTHER = {*KEY, "run", "notebook", "status", "seed", "seconds", "warnings", "error", "data", "ranked"}
 
 
 def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
     pd.DataFrame
         `KEY`, the mean of every score, nuisance and ``seconds`` under its name and its sample standard deviation under
         ``NAME_std`` (NaN for one seed), ``n`` (seeds that gave a result), ``warnings`` and ``errors`` (lists of
-        distinct texts), in the order of first appearance.
+        distinct texts), ``ranked`` (False: degenerate, or much noise), in the order of first appearance.
 
     Raises
     ------
@@ -75,7 +75,8 @@ def aggregate(runs: pd.DataFrame) -> pd.DataFrame:
     failed = {key: _distinct(part) for key, part in table[table["failed"]].groupby("key")["error"]}
     texts["warnings"] = [told.get(key, []) for key in result.index]
     texts["errors"] = [failed.get(key, []) for key in result.index]
-    return pd.concat([*parts, texts], axis=1).reset_index(drop=True).astype({"n": int, "k": float})
+    result = pd.concat([*parts, texts], axis=1).reset_index(drop=True).astype({"n": int, "k": float})
+    return result.assign(ranked=_ranked(result))
 
 
 def tidy(runs: pd.DataFrame) -> pd.DataFrame:
@@ -142,20 +143,23 @@ def best(group: pd.DataFrame, by: str, *, ranked: bool = True) -> pd.Series | No
         True: a degenerate clustering is never the best. False: it is where there is no other.
     """
     scored = group[group[by].notna()] if by in group else group[:0]
-    placed = scored[[is_ranked(row) for _, row in scored.iterrows()]] if len(scored) else scored
+    placed = scored[scored["ranked"]]
     group = scored if placed.empty and not ranked else placed
     return None if group.empty else group.iloc[int(group[by].argmin() if by in LOWER else group[by].argmax())]
 
 
-def is_ranked(row: pd.Series) -> bool:
-    """Return whether a clustering stands beside others: it places most recordings, and in several clusters.
+def _ranked(table: pd.DataFrame) -> pd.Series:
+    """Return whether each clustering stands beside others: it places most recordings, and in several clusters.
 
     The warnings in a run's record are the findings of `evaluation.degenerate`: any of them, in any seed, tells that the
     scores are those of a clustering that is practically none. Noise counts as clusters of one recording each, and the
     more clusters, the higher a mutual information that is not corrected for chance.
     """
-    enough = not row.get("coverage", 1.0) < LEAST_COVERAGE and not row.get("n_clusters", 2.0) < 2
-    return enough and not len(row.get("warnings", ()))
+    ranked = table["warnings"].map(len) == 0
+    for score, least in (("coverage", LEAST_COVERAGE), ("n_clusters", 2)):
+        if score in table:
+            ranked &= ~(table[score] < least)
+    return ranked
 
 
 def _parameters(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from audioclust.report.tables.aggregate import LOWER, best
@@ -50,7 +51,7 @@ def _table(title: str, group: pd.DataFrame, figures: list[Figure], by: str) -> T
         row: dict[Any, Any] = {("", "feature"): figure.feature, ("", "algorithm"): figure.title}
         row |= {("published", name_of(score)): getattr(figure, score) for score in shown}
         deviation: dict[Any, float] = {}
-        for head, tried in zip(_HEADS[1:], (of_feature[like], of_feature), strict=True):
+        for head, tried in zip(_HEADS[1:], (of_feature[np.array(like, dtype=bool)], of_feature), strict=True):
             ours = best(tried, by if has_scores(tried, by) else shown[0])
             row |= {(head, name_of(score)): cell(ours, score) for score in shown}
             deviation |= {(head, name_of(score)): cell(ours, f"{score}_std") for score in shown}

@@ -6,6 +6,7 @@ long words break into lines, and a table of more than `LONG` rows breaks over pa
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,12 @@ LONG = 40
 """Rows above which a table breaks over pages in LaTeX."""
 _BREAKS = 26
 """Characters above which words break into lines."""
+_SIZES = (
+    (80, r"\small"),
+    (95, r"\footnotesize\setlength{\tabcolsep}{4pt}"),
+    (math.inf, r"\scriptsize\setlength{\tabcolsep}{3pt}"),
+)
+"""Characters in a row, and the size of type."""
 
 
 def markdown(table: Table) -> str:
@@ -54,13 +61,12 @@ def latex(table: Table) -> str:
     short, whole = escape_latex(table.title), escape_latex(f"{table.title}. {table.caption}".strip())
     caption = f"\\caption[{{{short}}}]{{{whole}}}"
     label = f"\\label{{tab:{slug(table.title)}}}"
-    heading = [*_groups(table), " & ".join(escape_latex(table.head(c)[1]) for c in table.columns) + r" \\", r"\midrule"]
+    heading = [*_groups(table), " & ".join(_latex_head(table, c) for c in table.columns) + r" \\", r"\midrule"]
     # A row that starts with "[" would be read as an argument of the \\ before it.
     body = ["{}" + " & ".join(_latex_cell(table, row, c) for c in table.columns) + r" \\" for row in _rows(table)]
     notes = [rf"\par\smallskip{{\footnotesize {escape_latex(note)}}}" for note in table.notes]
     if not long:
-        size = r"\small" if len(table.columns) <= 6 else r"\footnotesize\setlength{\tabcolsep}{4pt}"
-        before = [r"\begin{table}[tbp]", r"\centering", caption, label, size]
+        before = [r"\begin{table}[tbp]", r"\centering", caption, label, _size(table)]
         before += [f"\\begin{{tabular}}{{{columns}}}", r"\toprule"]
         return "\n".join([*before, *heading, *body, r"\bottomrule", r"\end{tabular}", *notes, r"\end{table}"]) + "\n"
     before = [r"\begin{landscape}"] * table.landscape
@@ -75,6 +81,29 @@ def _column_type(table: Table, column: Any) -> str:
         return "r"
     longest = max((len(table.shown(row, column)[0]) for row in _rows(table)), default=0)
     return "l" if longest <= _BREAKS else r">{\raggedright\arraybackslash}p{11em}"
+
+
+def _size(table: Table) -> str:
+    """Return the largest of three sizes of type in which the table fits a page of usual width."""
+    columns = [
+        [*_head_lines(table, c), *(" ± ".join(table.shown(row, c)) for row in _rows(table))] for c in table.columns
+    ]
+    width = sum(min(max(map(len, texts)), _BREAKS) + 2 for texts in columns)
+    return next(size for most, size in _SIZES if width <= most)
+
+
+def _head_lines(table: Table, column: Any) -> list[str]:
+    """Break a heading of several words into two lines."""
+    words = table.head(column)[1].split()
+    middle = max(1, len(words) // 2)
+    long = len(words) > 1 and len(" ".join(words)) > 10
+    return [" ".join(words[:middle]), " ".join(words[middle:])] if long else [" ".join(words)]
+
+
+def _latex_head(table: Table, column: Any) -> str:
+    lines = [escape_latex(line) for line in _head_lines(table, column)]
+    side = "r" if table.is_numeric(column) else "l"
+    return lines[0] if len(lines) == 1 else f"\\shortstack[{side}]{{{lines[0]}\\\\{lines[1]}}}"
 
 
 def _groups(table: Table) -> list[str]:

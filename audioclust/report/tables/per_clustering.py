@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.report.tables.aggregate import LOWER, is_ranked, nuisance_columns, score_columns
+from audioclust.report.tables.aggregate import LOWER, nuisance_columns, score_columns
 from audioclust.report.tables.labels import (
     algorithm_title,
     blank,
@@ -93,7 +93,6 @@ def _every(group: pd.DataFrame, title: str) -> Table:
     repeated = {c for c, p in plain.items() if p in group and (group[c] - group[p]).abs().max() < 1e-12}
     names = [name for name in names if name not in repeated]
     printed = {*(_PRINTED if has_scores(group, "nmi") else _PRINTED_UNLABELLED), "n_clusters", "coverage"}
-    ranked = pd.Series([is_ranked(row) for _, row in group.iterrows()], index=group.index)
     values = _what(group)
     decimals: dict[Any, int] = {"k": 0, "seeds": 0}
     scale: dict[Any, float] = {}
@@ -105,7 +104,7 @@ def _every(group: pd.DataFrame, title: str) -> Table:
         if name not in ("n_clusters", "coverage") or (group[f"{name}_std"] > 0).any():
             std[column] = group[f"{name}_std"]
         if name not in ("n_clusters", "coverage", "seconds"):
-            numbers = (group[name] * scale[column]).where(ranked)
+            numbers = (group[name] * scale[column]).where(group["ranked"])
             marks[column] = rank(numbers, decimals=decimals[column], largest=name not in LOWER)
     values["seeds"] = group["n"]
     values["remarks"] = [_remarks(row) for _, row in group.iterrows()]

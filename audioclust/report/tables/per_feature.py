@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from audioclust import clustering, features
-from audioclust.report.tables.aggregate import LOWER, best, is_ranked
+from audioclust.report.tables.aggregate import LOWER, best
 from audioclust.report.tables.labels import (
     LONG_NAMES,
     algorithm_title,
@@ -128,7 +128,7 @@ def _grid(group: pd.DataFrame, columns: Sequence[str], score: str, by: str, head
             failed = row is None and bool(tried["errors"].map(len).any())
             cells.append("error" if failed else cell(row, score))
             deviations.append(cell(row, f"{score}_std"))
-            ranked.append(row is None or is_ranked(row))
+            ranked.append(row is None or bool(row["ranked"]))
             if not ranked[-1]:
                 unranked.setdefault(algorithm, []).append(feature)
         values[feature] = pd.Series(cells, dtype=object if "error" in cells else float)
@@ -206,7 +206,7 @@ def _settings(winners: Sequence[pd.Series | None]) -> list[str]:
 def _left_out(tried: pd.DataFrame, by: str) -> list[str]:
     """Say how many clusterings were not considered, and where nothing else is left."""
     scored = tried[tried[by].notna()]
-    poor = scored[[not is_ranked(row) for _, row in scored.iterrows()]]
+    poor = scored[~scored["ranked"]]
     if poor.empty:
         return []
     alone = [

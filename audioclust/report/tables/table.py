@@ -206,11 +206,11 @@ def rank(values: pd.Series, *, decimals: int, largest: bool = True) -> pd.Series
     >>> rank(pd.Series([93.71, 93.69, 90.0]), decimals=1).tolist()
     [1, 1, 2]
     """
-    numbers = pd.to_numeric(values, errors="coerce").astype(float).round(decimals)
+    numbers = np.round([float(value) if is_number(value) else math.nan for value in values], decimals)
     finite = numbers[np.isfinite(numbers)]
-    best = sorted(finite.unique(), reverse=largest)[:2]
-    marks = pd.Series(0, index=values.index)
-    for place, value in enumerate(best, start=1):
-        marks[numbers == value] = place
+    marks = np.zeros(len(numbers), dtype=int)
     # A single candidate is not "best of" anything.
-    return marks if len(finite) > 1 else marks * 0
+    if len(finite) > 1:
+        for place, value in enumerate(sorted(set(finite.tolist()), reverse=largest)[:2], start=1):
+            marks[numbers == value] = place
+    return pd.Series(marks, index=values.index)

@@ -6,7 +6,6 @@ from itertools import groupby
 
 import pandas as pd
 
-from audioclust.report.tables.aggregate import is_ranked
 from audioclust.report.tables.labels import algorithm_title, display, feature_title, groups
 from audioclust.report.tables.per_feature import feature_order, has_scores, seeds
 from audioclust.report.tables.table import Table
@@ -51,7 +50,7 @@ def _table(dataset: str, group: pd.DataFrame) -> Table:
             scale[name], decimals[name] = display(score)
     if group["warnings"].map(len).any():
         values["remarks"] = group["warnings"].map("; ".join)
-    poor = [place for place in range(len(group)) if not is_ranked(group.iloc[place])]
+    poor = [place for place, ranked in enumerate(group["ranked"]) if not ranked]
     return Table(
         title=f"Without labels: {dataset}",
         values=values,
