@@ -25,9 +25,23 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from filelock import FileLock, Timeout
 
-__all__ = ["atomic", "digest", "is_below", "locked", "open_regular", "read_json", "sha256", "short_name", "write_json"]
+from audioclust.text import csv
+
+__all__ = [
+    "atomic",
+    "digest",
+    "is_below",
+    "locked",
+    "open_regular",
+    "read_json",
+    "sha256",
+    "short_name",
+    "write_csv",
+    "write_json",
+]
 
 _ABANDONED = 24 * 3600  # s after which an unfinished folder of an unknown process counts as left behind
 _PATIENCE = (0.1, 0.2, 0.4, 0.8, 1.6) if os.name == "nt" else ()  # s; Windows replaces no file that is open
@@ -124,6 +138,14 @@ def write_json(path: str | Path, value: Any) -> Path:
     text = json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False)
     with atomic(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> Path:
+    """Write a table as CSV, atomically; text in it is never a formula to a spreadsheet, see `audioclust.text.csv`."""
+    path = Path(path)
+    with atomic(path) as partial:
+        partial.write_text(csv(table), encoding="utf-8", newline="\n")
     return path
 
 

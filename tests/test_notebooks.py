@@ -26,7 +26,7 @@ ROWS = [
     ("03_features", {"png": True, "descriptors": True}, ["figures/features.png", "descriptors.csv"], None),
     (
         "04_classical_clustering",
-        {"labels": ["speaker", "word"], "algorithms": FAST, "seeds": [0, 1], "listen": "kmeans", "cure": None},
+        {"labels": ["speaker", "word"], "algorithms": FAST, "seeds": [0, 1], "listen": "kmeans"},
         ["labels.parquet", "listen.html", "figures/k_selection.png", "figures/scatter_kmeans_speaker.png"],
         ("speaker", 0.6),
     ),

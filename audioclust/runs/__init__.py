@@ -7,6 +7,7 @@ every score), ``labels.parquet`` (one row per recording and clustering), ``figur
 
 from audioclust.runs.collect import collect
 from audioclust.runs.forget import forget
+from audioclust.runs.parameters import check
 from audioclust.runs.plan import Dataset, Sweep
 from audioclust.runs.preparation import needed, usable
 from audioclust.runs.record import Run
@@ -19,6 +20,7 @@ __all__ = [
     "Run",
     "Sweep",
     "Task",
+    "check",
     "collect",
     "find_notebook",
     "forget",

@@ -7,19 +7,49 @@ The defaults of a model and of its notebook's ``parameters`` cell are the same; 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from audioclust import files
+from audioclust import clustering, files, plugins
+from audioclust.curation import corrections as marks
+from audioclust.embeddings import available as encoders
+from audioclust.features.table import FEATURES, check_features
+from audioclust.features.vectors import POOLINGS, SCALES
+from audioclust.project import Project
+from audioclust.validation import check_choice
 
 __all__ = ["MODELS", "Parameters", "check", "model_for"]
 
-Feature = Literal["spectrogram", "mel", "chroma", "mfcc", "mfcc_no0"]
-Pooling = Literal["mean", "mean_std", "mean_std_delta", "profile", "image_rows", "image"]
-Scale = Literal["standard", "minmax", "l2"] | None
+
+def _feature(name: str) -> str:
+    check_features(name)
+    return name
+
+
+def _choice(name: str, allowed: Collection[Any]) -> AfterValidator:
+    def checked(value: Any) -> Any:
+        check_choice(name, value, allowed)
+        return value
+
+    return AfterValidator(checked)
+
+
+# asked when a value is checked, so that what a plugin has registered is known
+Feature = Annotated[str, AfterValidator(_feature)]
+Pooling = Annotated[str, _choice("vectors", POOLINGS)]
+Scale = Annotated[str | None, _choice("scale", SCALES)]
+Projection = Literal["pca", "tsne", "umap"]
 
 
 class Parameters(BaseModel):
@@ -28,7 +58,10 @@ class Parameters(BaseModel):
     Attributes
     ----------
     project : str
-        Folder with ``datasets/ features/ checkpoints/ results/``.
+        Folder with ``datasets/ features/ checkpoints/ results/``; None looks for it from the working folder upwards,
+        see `Project.find`.
+    plugins : list of str
+        Modules and files to import first, see `audioclust.plugins`; those of the project's ``audioclust.yaml`` too.
     dataset : str
         A dataset of the project.
     jobs : int or str
@@ -39,13 +72,28 @@ class Parameters(BaseModel):
     notebook: ClassVar[str] = ""
     named: ClassVar[tuple[str, ...]] = ()  # the fields that a run's folder is named for
 
-    project: str = ".."
+    project: str | None = Field(None, validate_default=True)
+    plugins: list[str] = Field([], validate_default=True)
     dataset: str = "synthetic"
     jobs: int | str = 1
 
+    @field_validator("project")
+    @classmethod
+    def _where(cls, project: str | None) -> str:
+        return str(Project.find().root if project is None else Project(project).root)
+
+    @field_validator("plugins")
+    @classmethod
+    def _imported(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        home = Project(info.data["project"])
+        wanted = plugins.resolve([*home.settings().get("plugins", []), *names], home.root)
+        plugins.load(wanted)
+        return list(dict.fromkeys(wanted))
+
     def identity(self) -> dict[str, Any]:
         """Return the parameters that decide the result: all but where it lies and how many work on it."""
-        return self.model_dump(exclude={"project", "jobs"})
+        code = [files.sha256(name) if name.endswith(".py") else name for name in self.plugins]
+        return self.model_dump(exclude={"project", "plugins", "jobs"}) | ({"plugins": code} if code else {})
 
     def run_name(self) -> str:
         """Name the run's folder: the notebook, a few telling parameters, and a digest of all of them."""
@@ -84,21 +132,24 @@ class Features(_OnAudio):
     """03: settings are those of `audioclust.features.extract`."""
 
     notebook: ClassVar[str] = "03_features"
-    features: list[Feature] = ["spectrogram", "mel", "chroma", "mfcc", "mfcc_no0"]
+    features: list[Feature] = list(FEATURES)
     png: bool = False
     descriptors: bool = False
 
 
 class _Clustering(_OnAudio):
+    takes: ClassVar[str] = "vectors"  # what the algorithms are fitted on
+    metric: ClassVar[str] = "euclidean"  # of silhouettes and of the recordings to listen to
     labels: list[str] = ["label"]  # columns to score against; none needs to be there
     algorithms: list[str] = Field(min_length=1)
     params: dict[str, dict[str, Any]] = {}  # algorithm -> its parameters
     k: int | Literal["labels", "estimate"] = "labels"
     k_max: int = Field(15, ge=2)
     seeds: list[int] = Field([0, 1, 2], min_length=1)
-    projection: Literal["pca", "tsne", "umap"] = "pca"
+    projection: Projection = "pca"
     figures: bool = True
     listen: str | None = None  # the algorithm whose clusters become a listening page
+    corrections: str | list[str] | None = None  # saved by listening pages; a relative path starts at the project
 
     @field_validator("k")
     @classmethod
@@ -107,17 +158,45 @@ class _Clustering(_OnAudio):
             raise ValueError("give at least 2 clusters, 'labels' or 'estimate'")
         return k
 
+    @field_validator("algorithms")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if clustering.entry(name).takes != cls.takes:
+                allowed = ", ".join(clustering.available(cls.takes))
+                raise ValueError(f"{name!r} does not take {cls.takes}; give some of {allowed}")
+        return names
+
+    @field_validator("corrections")
+    @classmethod
+    def _readable(cls, paths: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        marks.read(paths, info.data["project"])
+        return paths
+
+    @model_validator(mode="after")
+    def _among(self) -> Self:
+        if self.listen is not None and self.listen not in self.algorithms:
+            if "listen" in self.model_fields_set:
+                raise ValueError(f"listen={self.listen!r}: give one of the algorithms, {', '.join(self.algorithms)}")
+            object.__setattr__(self, "listen", self.algorithms[0])
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return the parameters that decide the result; corrections by what they say."""
+        heard = marks.read(self.corrections, str(self.project))
+        return {**super().identity(), "corrections": heard.as_dict() if heard else []}
+
 
 class Classical(_Clustering):
     """04: one feature, one kind of vector, several algorithms and seeds."""
 
     notebook: ClassVar[str] = "04_classical_clustering"
-    named: ClassVar[tuple[str, ...]] = ("feature", "vectors", "cure")
+    named: ClassVar[tuple[str, ...]] = ("feature", "vectors", "standardise_within")
     feature: Feature = "mfcc"
     vectors: Pooling = "mean_std"
     scale: Scale = "standard"
     pca: int | float | None = None
-    cure: str | None = None  # standardise inside groups: "found" without labels, or a column's name
+    standardise_within: str | None = None  # a column; "auto": the groups that stand furthest apart, without labels
     algorithms: list[str] = Field(["kmeans", "fuzzy_cmeans", "agglomerative", "hdbscan", "spectral"], min_length=1)
 
 
@@ -125,6 +204,7 @@ class Autoencoder(_Clustering):
     """05: one feature's images, one size of the embedding; `params` by algorithm, "autoencoder" for the network."""
 
     notebook: ClassVar[str] = "05_autoencoder_dcec"
+    takes: ClassVar[str] = "images"
     named: ClassVar[tuple[str, ...]] = ("feature", "latent_size")
     feature: Feature = "mel"
     latent_size: int = Field(128, ge=1)
@@ -132,13 +212,14 @@ class Autoencoder(_Clustering):
     epochs: int = Field(200, ge=1)
     batch_size: int = Field(64, ge=1)
     algorithms: list[str] = Field(["ae_kmeans", "ae_agglomerative", "ae_n2d", "dcec"], min_length=1)
-    projection: Literal["pca", "tsne", "umap"] = "umap"
+    projection: Projection = "umap"
 
 
 class Speakers(_Clustering):
     """06: speaker vectors of one encoder; settings are the encoder's options."""
 
     notebook: ClassVar[str] = "06_speaker_embeddings"
+    metric: ClassVar[str] = "cosine"
     named: ClassVar[tuple[str, ...]] = ("encoder",)
     join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
     encoder: str = "ge2e"
@@ -148,9 +229,14 @@ class Speakers(_Clustering):
         min_length=1,
     )
     seeds: list[int] = Field([0], min_length=1)
-    projection: Literal["pca", "tsne", "umap"] = "tsne"
+    projection: Projection = "tsne"
     listen: str | None = "auto"
-    corrections: str | list[str] | None = None  # saved by listening pages; a relative path starts at the project
+
+    @field_validator("encoder")
+    @classmethod
+    def _encoder(cls, name: str) -> str:
+        check_choice("encoder", name, encoders())
+        return name
 
     @field_validator("join")
     @classmethod
@@ -158,26 +244,6 @@ class Speakers(_Clustering):
         if join is not None and set(join) != {"by", "order"}:
             raise ValueError("give {'by': [columns], 'order': column}, or None")
         return join
-
-    @field_validator("corrections")
-    @classmethod
-    def _readable(cls, paths: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
-        for path in [paths] if isinstance(paths, str) else paths or []:
-            saved = Path(info.data.get("project", "..")) / path
-            if not saved.is_file():
-                raise ValueError(f"there is no {saved}")
-            try:
-                marks = files.read_json(saved)
-            except ValueError:
-                marks = None
-            if not isinstance(marks, dict) or marks.get("format") != "audioclust-corrections-1":
-                raise ValueError(f"{saved} was not saved by a listening page")
-        return paths
-
-    def identity(self) -> dict[str, Any]:
-        """Return the parameters that decide the result; corrections by what they say."""
-        paths = [self.corrections] if isinstance(self.corrections, str) else self.corrections or []
-        return super().identity() | {"corrections": [files.sha256(Path(self.project) / path) for path in paths]}
 
 
 class Results(Parameters):
@@ -215,8 +281,8 @@ def check(notebook: str, values: Mapping[str, Any]) -> Any:
     notebook : str
         Its name without suffix.
     values : mapping
-        The parameters, or the notebook's whole namespace: then only its parameters are read, and what papermill
-        injected without the notebook knowing it counts as unknown.
+        The parameters, or the notebook's whole namespace: then its parameters are read, and what the parameters cell
+        or papermill's own cell assigns without the notebook knowing it counts as unknown.
 
     Returns
     -------
@@ -229,24 +295,40 @@ def check(notebook: str, values: Mapping[str, Any]) -> Any:
     """
     model = model_for(notebook)
     if "__name__" in values:
-        names = set(model.model_fields) & set(values) | _injected(values.get("In", ()))
-        values = {name: values[name] for name in sorted(names)}
+        names = set(model.model_fields) & set(values) | _assigned(values.get("In", ()), set(model.model_fields))
+        values = {name: values[name] for name in sorted(names) if name in values}
     unknown = sorted(set(values) - set(model.model_fields))
     if unknown:
         raise ValueError(f"{notebook} has no parameter {', '.join(unknown)}; it has {', '.join(model.model_fields)}")
     try:
         return model(**values)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}={e['input']!r}: {e['msg']}" for e in error.errors()]
-        raise ValueError(f"{notebook}: " + "; ".join(lines)) from None
+        raise ValueError(f"{notebook}: " + "; ".join(map(_sentence, error.errors()))) from None
 
 
-def _injected(cells: Any) -> set[str]:
-    """Names assigned in the cell that papermill puts behind the parameters cell."""
+def _sentence(error: Any) -> str:
+    where, message = ".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
+    return f"{where}={error['input']!r}: {message}" if where else message
+
+
+def _assigned(cells: Iterable[str], fields: set[str]) -> set[str]:
+    """Names that the parameters cell assigns, and papermill's cell behind it, each as it was last run."""
+    own: set[str] = set()
+    injected: set[str] = set()
     for source in cells:
+        names = _plain_assignments(source)
         if source.startswith("# Parameters"):
-            body = ast.parse(source).body
-            return {
-                t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)
-            }
-    return set()
+            injected = names
+        elif {"project", "dataset"} <= names and len(names & fields) > len(fields) / 2:
+            own = names
+    return own | injected
+
+
+def _plain_assignments(source: str) -> set[str]:
+    """Names assigned by a cell that does nothing else; empty for any other cell."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a cell with magics is none of ours
+        return set()
+    targets = [node.targets[0] if isinstance(node, ast.Assign) else None for node in body]
+    return {node.id for node in targets if isinstance(node, ast.Name)} if None not in targets else set()

@@ -7,11 +7,8 @@ warnings, error``. ``data`` is a digest of the recordings and labels that it was
 
 from __future__ import annotations
 
-import logging
 import os
-import time
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,17 +16,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioclust import clustering, evaluation, files
+from audioclust import audio, datasets, evaluation, files
+from audioclust.curation import corrections
 from audioclust.evaluation import degenerate
 from audioclust.evaluation.internal import silhouettes
 from audioclust.evaluation.scores import SCORES
 from audioclust.installation import versions
 from audioclust.project import Project
+from audioclust.runs import clusterings
 from audioclust.runs.parameters import Parameters
 
 __all__ = ["Run", "data_digest"]
 
-log = logging.getLogger(__name__)
+FEWEST_FOR_STABILITY = 10
+"""Of fewer recordings no parts are drawn."""
 
 RECORD = "AUDIOCLUST_RECORD"  # names the record that a headless notebook writes; it becomes run.json at the very end
 
@@ -48,16 +48,35 @@ class Run:
         ``results/DATASET/RUN``.
     clusterings : list of dict
         One per clustering and label column, as in ``run.json``.
+    outputs : dict
+        What else ``run.json`` remembers.
+    estimators : dict of (str, str or None) to object
+        The fitted estimator of an algorithm and label column, of the first seed.
     """
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
-        self.project = Project(parameters.project)
+        self.project = Project(str(parameters.project))
         self.folder = self.project.run(parameters.dataset, parameters.run_name())
         self.clusterings: list[dict[str, Any]] = []
         self.outputs: dict[str, Any] = {}
+        self.estimators: dict[tuple[str, str | None], Any] = {}
         self._labels: list[pd.DataFrame] = []
         self._started = datetime.now(UTC)
+
+    def recordings(self) -> tuple[pd.DataFrame, Path]:
+        """Return the dataset's metadata and the folder it is relative to; joined and transformed where asked for."""
+        p, name = self.parameters, self.parameters.dataset
+        metadata, root, folder = self.project.metadata(name), self.project.recordings(name), self.project.dataset(name)
+        join, settings = getattr(p, "join", None), getattr(p, "transform", None)
+        if join is not None:
+            folder = root = folder / "transformed" / f"joined-{files.digest(join, 8)}"
+            metadata = datasets.join_takes(metadata, self.project.recordings(name), root, jobs=p.jobs, **join)
+        if settings is not None:
+            out = folder / "transformed"
+            metadata = audio.transform(metadata, root, out, jobs=p.jobs, **settings)
+            root = out / audio.settings_key(**settings)
+        return metadata, root
 
     def cluster(
         self,
@@ -66,101 +85,57 @@ class Run:
         *,
         feature: str,
         vectors: str,
-        algorithms: Sequence[str],
-        labels: Sequence[str],
-        k: int | str = "labels",
-        k_max: int = 15,
-        seeds: Sequence[int] = (0,),
-        params: Mapping[str, Mapping[str, Any]] | None = None,
+        shared: Mapping[str, Any] | None = None,
+        estimate_from: np.ndarray | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Cluster `X` by every algorithm and seed, and score each against every label column.
+        """Cluster `X` by every algorithm and seed of the parameters, and score each against every label column.
 
-        An algorithm that does not use a seed runs once; one that takes no number of clusters runs once for all label
-        columns. One that raises is recorded with its error, and the others go on; `finish` then raises.
+        One that raises is recorded with its error, and the others go on; `finish` then raises.
 
         Parameters
         ----------
-        X : np.ndarray [shape=(n, d)]
+        X : np.ndarray [shape=(n, d) or (n, height, width)]
+            Vectors, or images where the notebook's algorithms take those.
         index : pd.DataFrame
             The metadata rows of `X`.
         feature, vectors : str
             What `X` is, for the tables.
-        algorithms : sequence of str
-            Names for `clustering.make`; ``"agglomerative:average"`` style variants come through `params`.
-        labels : sequence of str
-            Columns of `index`; a column that is missing or has fewer than two values gives no label-based scores.
-        k : int, "labels" or "estimate"
-            The number of clusters for algorithms that want one: given, the number of distinct labels (estimated where
-            there are none), or estimated from `X` alone.
-        k_max : int
-            The largest number of clusters that is considered in estimating.
-        seeds : sequence of int
-        params : mapping of str to mapping
-            Further parameters by algorithm. A key ``NAME:VARIANT`` adds a variant under that name.
-        extra : mapping
-            Further parameters to note beside each clustering (scale, pca, cure, ...).
+        shared : mapping, optional
+            Parameters for every algorithm that takes them (an autoencoder, a folder for its training, ...).
+        estimate_from : np.ndarray [shape=(n, d)], optional
+            What the number of clusters is estimated from where it must be; by default `X`.
+        extra : mapping, optional
+            Further parameters to note beside each clustering (scale, pca, transform, ...).
 
         Returns
         -------
         pd.DataFrame
             One row per clustering and label column, as `runs.collect` gives.
         """
-        estimate: int | None = None
-        for name in algorithms:
-            given = dict((params or {}).get(name, {}))
-            takes = clustering.parameters(name.partition(":")[0])
-            wanted: dict[int | None, list[str]] = {}
-            for column in labels:
-                asked = None
-                if "n_clusters" in takes and "n_clusters" not in given and "distance_threshold" not in given:
-                    asked = k if isinstance(k, int) else _distinct(index, column) if k == "labels" else 0
-                    if asked < 2:
-                        if estimate is None:
-                            estimate = clustering.estimate_k(X, k_max=k_max, random_state=seeds[0]).k
-                        asked = estimate
-                wanted.setdefault(asked, []).append(column)
-            for asked, columns in wanted.items():
-                settings = given if asked is None else {**given, "n_clusters": asked}
-                for seed in seeds if "random_state" in takes else [None]:
-                    self._fit(X, index, name, settings, seed, columns, feature=feature, vectors=vectors, extra=extra)
+        p: Any = self.parameters
+        if len(X) < 2:
+            raise ValueError(f"dataset {p.dataset!r} has {len(X)} usable recordings: there is nothing to group")
+        source = np.asarray(X).reshape(len(X), -1) if estimate_from is None else estimate_from
+        asked = {name: getattr(p, name) for name in ("algorithms", "labels", "k", "k_max", "seeds", "params")}
+        what = {"feature": feature, "vectors": vectors, "extra": extra}
+        for task in clusterings.tasks(index, estimate_from=source, **asked):
+            fitted = clusterings.fit(task, X, shared or {})
+            noted: dict[str, Any] = {"params": task.settings, "seed": task.seed, "k": task.k, **what}
+            noted["seconds"] = fitted.seconds
+            for column in task.labels:
+                if fitted.error is not None:
+                    self._note(task.algorithm, label=column, error=fitted.error, **noted)
+                    continue
+                self.estimators.setdefault((task.algorithm, column), fitted.estimator)
+                self.add(
+                    fitted.labels, getattr(fitted.estimator, "embedding_", X), index, algorithm=task.algorithm,
+                    label=column, warnings=fitted.warnings,
+                    probability=fitted.probability, **noted,
+                )  # fmt: skip
+        if self.clusterings and all(row["error"] for row in self.clusterings):
+            self.finish()  # raises, and names each
         return self.table()
-
-    def _fit(
-        self,
-        X: np.ndarray,
-        index: pd.DataFrame,
-        name: str,
-        settings: dict[str, Any],
-        seed: int | None,
-        columns: list[str],
-        **what: Any,
-    ) -> None:
-        started = time.perf_counter()
-        k = settings.get("n_clusters")
-        caught: list[warnings.WarningMessage] = []
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                seeded = settings if seed is None else {**settings, "random_state": seed}
-                estimator = clustering.make(name.partition(":")[0], **seeded)
-                found = np.asarray(estimator.fit_predict(X))
-        except Exception as error:
-            log.warning("%s failed: %s", name, error)
-            found, problem = np.full(len(X), -1), f"{type(error).__name__}: {error}"
-            for column in columns:
-                self._note(name, settings, seed, column, k, error=problem, **what)
-            return
-        seconds = time.perf_counter() - started
-        named = sorted(
-            {str(w.message) for w in caught if issubclass(w.category, clustering.DegenerateClusteringWarning)}
-        )
-        probability = getattr(estimator, "probabilities_", None)
-        for column in columns:
-            self.add(
-                found, X, index, algorithm=name, params=settings, seed=seed, label=column, k=k, seconds=seconds,
-                warnings=named, probability=probability, **what,
-            )  # fmt: skip
 
     def add(
         self,
@@ -173,28 +148,29 @@ class Run:
         algorithm: str,
         params: Mapping[str, Any] | None = None,
         seed: int | None = None,
-        label: str = "label",
+        label: str | None = "label",
         k: int | None = None,
         seconds: float = float("nan"),
         warnings: Iterable[str] = (),
         probability: np.ndarray | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Score a clustering that the notebook made itself and record it; returns its scores."""
-        truth = index[label].to_numpy() if label in index and index[label].notna().any() else None
+        """Score a clustering that was made elsewhere and record it; returns its scores."""
+        labelled = label is not None and label in index
+        truth = index[label].to_numpy() if labelled and index[label].notna().any() else None
         named = list(dict.fromkeys([*warnings, *degenerate.check(labels, asked=k)]))
         scores = evaluation.evaluate(labels, truth, X)
         self._note(
-            algorithm, params or {}, seed, label, k, feature=feature, vectors=vectors, extra=extra, seconds=seconds,
-            scores=scores, nuisance=evaluation.nuisance(labels, index, truth_column=label if label in index else None),
-            warnings=named,
+            algorithm, params=params, seed=seed, label=label, k=k, feature=feature, vectors=vectors, extra=extra,
+            seconds=seconds, scores=scores, warnings=named,
+            nuisance=evaluation.nuisance(labels, index, truth_column=label if labelled else None),
         )  # fmt: skip
         rows = pd.DataFrame(
             {
                 "path": index["path"].to_numpy(),
-                "truth": index[label].to_numpy() if label in index else None,
+                "truth": index[label].to_numpy() if labelled else None,
                 "cluster": np.asarray(labels, dtype=np.int64),
-                "silhouette": silhouettes(X, labels),
+                "silhouette": silhouettes(X, labels, metric=getattr(self.parameters, "metric", "euclidean")),
                 "probability": np.nan if probability is None else probability,
                 "feature": feature,
                 "vectors": vectors,
@@ -209,20 +185,17 @@ class Run:
     def _note(
         self,
         algorithm: str,
-        params: Mapping[str, Any],
-        seed: int | None,
-        label: str,
-        k: int | None,
         *,
+        params: Mapping[str, Any] | None = None,
         extra: Mapping[str, Any] | None = None,
-        **rest: Any,
+        **known: Any,
     ) -> None:
-        row: dict[str, Any] = {"feature": None, "vectors": None, "algorithm": algorithm, "params": dict(params)}
-        row |= {"seed": seed, "label": label, "k": k, "seconds": None, "nuisance": {}}
-        row |= {"scores": dict.fromkeys(SCORES, float("nan"))}
-        row |= {"warnings": [], "error": None} | rest
-        row["params"] = {**row["params"], **{name: value for name, value in (extra or {}).items() if value is not None}}
-        self.clusterings.append(row)
+        """Append a row of ``run.json``; `known` are the values of its fields that are known."""
+        noted = {name: value for name, value in (extra or {}).items() if value is not None}
+        row: dict[str, Any] = {"feature": None, "vectors": None, "algorithm": algorithm}
+        row |= {"params": {**(params or {}), **noted}, "seed": None, "label": None, "k": None, "seconds": None}
+        row |= {"scores": dict.fromkeys(SCORES, float("nan")), "nuisance": {}, "warnings": [], "error": None}
+        self.clusterings.append(row | known)
 
     def table(self) -> pd.DataFrame:
         """Return the clusterings recorded so far, one row each, with the columns of `runs.collect`."""
@@ -232,12 +205,85 @@ class Run:
 
     def labels(self, algorithm: str, *, label: str | None = None, seed: int | None = None) -> np.ndarray:
         """Return the clusters of one recorded clustering: the first that fits, in the order of recording."""
+        return self._rows(algorithm, label=label, seed=seed)["cluster"].to_numpy()
+
+    def _rows(self, algorithm: str, *, label: str | None = None, seed: int | None = None) -> pd.DataFrame:
         for rows in self._labels:
             first = rows.iloc[0]
             fits = first["algorithm"] == algorithm and (label is None or first["label"] == label)
             if fits and (seed is None or first["seed"] == seed):
-                return rows["cluster"].to_numpy()
+                return rows
         raise ValueError(f"algorithm={algorithm!r}: no such clustering is recorded")
+
+    @property
+    def algorithms(self) -> list[str]:
+        """Names of the algorithms that gave a clustering, in the order of recording."""
+        return list(dict.fromkeys(rows["algorithm"].iloc[0] for rows in self._labels))
+
+    @property
+    def answer(self) -> str:
+        """The algorithm whose clusters are exported and listened to: `listen`, or the first one recorded."""
+        asked = getattr(self.parameters, "listen", None)
+        return asked if asked in self.algorithms else self.algorithms[0]
+
+    def corrected(self, X: np.ndarray, index: pd.DataFrame, **what: Any) -> tuple[np.ndarray, dict[int, str]]:
+        """Return the answer's clusters as listeners corrected them, and the names they gave.
+
+        With corrections among the parameters, the corrected clustering is recorded as ``ANSWER:corrected``.
+
+        Parameters
+        ----------
+        X, index
+            As for `cluster`.
+        **what
+            ``feature``, ``vectors`` and ``extra``, as for `cluster`.
+        """
+        p: Any = self.parameters
+        labels, heard = self.labels(self.answer), corrections.read(p.corrections, str(p.project))
+        if not heard:
+            return labels, {}
+        labels = corrections.apply(labels, X, heard, index["path"])
+        here = heard.of(index["path"])
+        self.outputs["corrections"] = {
+            kind: f"{len(getattr(here, kind))} of {len(getattr(heard, kind))} pairs are of these recordings"
+            for kind in ("must_link", "cannot_link")
+        }
+        for column in [*p.labels] or [None]:
+            self.add(labels, X, index, algorithm=f"{self.answer}:corrected", label=column, **what)
+        return labels, {cluster: name for cluster, name in heard.names.items() if cluster in labels and cluster != -1}
+
+    def known_labels(self, index: pd.DataFrame) -> list[str]:
+        """Return the label columns of the parameters that `index` has values in."""
+        labels: list[str] = getattr(self.parameters, "labels", [])
+        return [column for column in labels if column in index and index[column].notna().any()]
+
+    def stability(self, X: np.ndarray, index: pd.DataFrame, *, rounds: int = 5) -> tuple[str, pd.DataFrame]:
+        """Cluster parts of the recordings anew as the answer was, and say how well that agrees with it.
+
+        Returns
+        -------
+        text : str
+            The mean adjusted Rand index and the numbers of clusters, or why there are none.
+        moving : pd.DataFrame
+            ``path, cluster, stays`` of the recordings that were in another group in more than half of the parts.
+        """
+        labels = self.labels(self.answer)
+        table = pd.DataFrame({"path": index["path"].to_numpy(), "cluster": labels, "stays": np.nan})
+        if len(X) < FEWEST_FOR_STABILITY:
+            return f"{len(X)} recordings are too few to leave some out", table[:0]
+        estimator = next(fitted for (name, _), fitted in self.estimators.items() if name == self.answer)
+        seed = getattr(self.parameters, "seeds", [0])[0]
+        again = evaluation.stability(X, estimator, labels=labels, rounds=rounds, random_state=seed)
+        self.outputs |= {"stability": again.mean, "stability_clusters": again.n_clusters.tolist()}
+        table["stays"] = again.recordings
+        numbers = ", ".join(map(str, again.n_clusters))
+        text = f"adjusted Rand index {again.mean:.3f} +- {again.std:.3f}; clusters in the parts: {numbers}"
+        return text, table[table["stays"] < 0.5].sort_values("stays")
+
+    def draw(self, name: str, plot: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        """Draw ``plot(*arguments, **options)``, show it and save it as ``figures/NAME.png``, if figures are wanted."""
+        if getattr(self.parameters, "figures", True):
+            self.figure(plot(*arguments, **options), name)
 
     def figure(self, drawing: Any, name: str) -> None:
         """Show a matplotlib figure (or the one of an Axes) in the notebook and save it as ``figures/NAME.png``."""
@@ -248,10 +294,21 @@ class Run:
 
         if get_ipython() is not None:
             display(plots.figure_of(drawing))
-        plots.save(drawing, self.folder / "figures" / f"{name}.png")
+        plots.save(drawing, self.folder / "figures" / f"{name.replace(':', '_')}.png")
+
+    def listen(self, index: pd.DataFrame, labels: np.ndarray, root: Path, X: np.ndarray, **options: Any) -> Path | None:
+        """Write ``listen.html`` of a clustering, if the parameters name an algorithm to listen to; return its path."""
+        from audioclust import report
+
+        p: Any = self.parameters
+        if p.listen is None:
+            return None
+        options = {"metric": p.metric, "projection": p.projection, "random_state": p.seeds[0], **options}
+        options = {"truth": next(iter(self.known_labels(index)), None), **options}
+        return report.listen(index, labels, root, self.folder / "listen.html", X=X, jobs=p.jobs, **options)
 
     def finish(self, **outputs: Any) -> Path:
-        """Write ``labels.parquet`` and ``run.json``; `outputs` are further things to remember.
+        """Write ``labels.parquet``, ``clusters.csv`` and ``run.json``; `outputs` are further things to remember.
 
         Raises
         ------
@@ -263,11 +320,23 @@ class Run:
         if self._labels:
             with files.atomic(self.folder / "labels.parquet") as partial:
                 pd.concat(self._labels, ignore_index=True).to_parquet(partial, index=False)
+            files.write_csv(self.folder / "clusters.csv", self._clusters())
         document = self._document("failed" if failed else "complete")
         files.write_json(self.folder / os.environ.get(RECORD, "run.json"), document)
         if failed:
             raise RuntimeError(f"{len(failed)} of {len(self.clusterings)} clusterings failed: {'; '.join(failed[:5])}")
         return self.folder / "run.json"
+
+    def _clusters(self) -> pd.DataFrame:
+        """One row per recording: its cluster and silhouette in the answer, then its cluster by every other algorithm.
+
+        Of several seeds and label columns the first counts.
+        """
+        answer = f"{self.answer}:corrected" if f"{self.answer}:corrected" in self.algorithms else self.answer
+        table = self._rows(answer)[["path", "cluster", "silhouette"]].round({"silhouette": 4})
+        others = {name: self.labels(name) for name in self.algorithms if name != answer}
+        same = {name: labels for name, labels in others.items() if len(labels) == len(table)}
+        return table.assign(**same)
 
     def _document(self, status: str) -> dict[str, Any]:
         return {
@@ -295,7 +364,3 @@ def data_digest(project: Project, dataset: str) -> str | None:
     volatile = {"duration", "level", "note"}
     text = table[[column for column in table.columns if column not in volatile]].astype(str)
     return files.digest(text.to_dict("list"))
-
-
-def _distinct(index: pd.DataFrame, column: str) -> int:
-    return int(index[column].nunique()) if column in index else 0
