@@ -20,7 +20,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from audioclust.deep import training
-from audioclust.deep.data import Augmentation, Scaling
+from audioclust.deep.data import Scaling
+from audioclust.deep.hardware import check_hardware
+from audioclust.deep.image_module import Reconstruction
 from audioclust.deep.networks import ConvNetwork
 
 SIZE, LATENT, BATCH = (48, 96), 128, 256
@@ -98,22 +100,15 @@ def plain(folder: Path, epochs: int) -> Clock:
 def ours(images: np.ndarray, epochs: int, precision: str) -> tuple[list[float], list[float]]:
     memory: list[float] = []
 
-    class Watched(training.ImageModule):
+    class Watched(Reconstruction):
         def end_epoch(self) -> dict[str, float]:
             memory.append(resident_mb())
             return super().end_epoch()
 
-    module = Watched(
-        ConvNetwork(*SIZE, latent_size=LATENT),
-        images,
-        scaling=Scaling(np.float32(0), np.float32(1 / 255)),
-        augmentation=Augmentation(),
-        learning_rate=1e-3,
-        batch_size=BATCH,
-        steps=-(-len(images) // BATCH),
-        seed=0,
-    )
-    history = training.train(module, epochs=epochs, hardware=training.check_hardware("auto", precision))
+    steps = -(-len(images) // BATCH)
+    how = training.Training(epochs, steps, BATCH, hardware=check_hardware("auto", precision))
+    scaling = Scaling(np.float32(0), np.float32(1 / 255))
+    history = training.train(Watched(ConvNetwork(*SIZE, latent_size=LATENT), images, how, scaling=scaling), how)
     return [row["seconds"] for row in history], memory
 
 
@@ -132,7 +127,7 @@ def run(quick: bool) -> pd.DataFrame:
                 spent, memory = ours(images, epochs, precision)
                 seconds[precision] += spent[1:]
                 growth[precision] = memory[-1] - memory[1]
-    chosen = "bfloat16" if training.check_hardware("auto", "auto").bfloat16 else "float32"
+    chosen = "bfloat16" if check_hardware("auto", "auto").bfloat16 else "float32"
     rows = []
     for precision, what in (("auto", f"autoencoder 48x96, as chosen here ({chosen})"), ("float32", "in float32")):
         spent, reference_s = float(np.median(seconds[precision])), float(np.median(seconds["plain"]))

@@ -1,5 +1,8 @@
 """The autoencoder as an estimator: what it learns, keeps, takes up again, and refuses."""
 
+import dataclasses
+import json
+import logging
 import os
 import signal
 import subprocess
@@ -13,9 +16,13 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from audioclust.deep import ConvAutoencoder, autoencoder, heads, training
+from audioclust.deep import ConvAutoencoder, PoorReconstructionWarning, autoencoder, hardware, heads, training
+from audioclust.deep.data import Augmentation, Scaling
+from audioclust.deep.image_module import Reconstruction
+from audioclust.deep.networks import ConvNetwork
 from audioclust.evaluation import evaluate
 
+pytestmark = pytest.mark.filterwarnings("ignore::audioclust.deep.PoorReconstructionWarning")  # most train briefly
 SMALL = {"channels": (8, 16, 32), "latent_size": 5, "batch_size": 64, "learning_rate": 3e-3}
 SMALL |= {"schedule": "constant", "random_state": 0}
 
@@ -85,7 +92,7 @@ def test_the_order_of_the_recordings_changes_nothing(digits, rng):
 def test_predicts_new_images_with_either_head(digits, fitted):
     X, truth = digits
     assert np.array_equal(fitted.predict(X), fitted.labels_)
-    n2d = clone(fitted).set_params(head="n2d").fit(X)
+    n2d = clone(fitted).set_params(head="n2d", head_runs=2).fit(X)
     assert n2d.folder_ == fitted.folder_, "the same network, so it was not trained again"
     assert evaluate(n2d.labels_, truth)["acc"] > 0.5
     assert np.mean(n2d.predict(X) == n2d.labels_) > 0.9
@@ -187,33 +194,21 @@ def test_a_finished_training_is_taken_from_the_folder(digits, tmp_path, monkeypa
             clone(other).fit(changed)
 
 
-def module_on(X, seed=0):
-    from audioclust.deep.data import Augmentation, Scaling
-    from audioclust.deep.networks import ConvNetwork
-
-    with training.seeded(seed):
+def trained(X, epochs, folder=None):
+    """Train a module with changed images, always as for six epochs."""
+    how = training.Training(6, -(-len(X) // 64), 64, 3e-3, "cosine", checkpoint_every=1, folder=folder)
+    with hardware.seeded(0):
         network = ConvNetwork(8, 8, latent_size=5, channels=(8, 16, 32))
-    return training.ImageModule(
-        network,
-        X,
-        scaling=Scaling.of(X, "range"),
-        augmentation=Augmentation(shift=0.13, time_mask=0.2),
-        learning_rate=3e-3,
-        batch_size=64,
-        steps=-(-len(X) // 64),
-        seed=seed,
-        decay_epochs=6,
-    )
+    changes = Augmentation(shift=0.13, time_mask=0.2)
+    module = Reconstruction(network, X, how, scaling=Scaling.of(X, "range"), augmentation=changes)
+    return module, training.train(module, dataclasses.replace(how, epochs=epochs))
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(digits, tmp_path):
     X = digits[0][:150]
-    hardware = training.check_hardware("cpu", "auto")
-    whole = module_on(X)
-    history = training.train(whole, epochs=6, hardware=hardware)
-    training.train(module_on(X), epochs=3, hardware=hardware, folder=tmp_path, every=1)
-    resumed = module_on(X)
-    continued = training.train(resumed, epochs=6, hardware=hardware, folder=tmp_path, every=1)
+    whole, history = trained(X, 6)
+    trained(X, 3, tmp_path)
+    resumed, continued = trained(X, 6, tmp_path)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert [row["loss"] for row in continued] == [row["loss"] for row in history]
@@ -224,7 +219,7 @@ def test_an_interrupt_stays_an_interrupt(digits, monkeypatch):
     def stop(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.ImageModule, "end_epoch", stop)
+    monkeypatch.setattr(Reconstruction, "end_epoch", stop)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         ConvAutoencoder(epochs=2, **SMALL).fit(digits[0][:20])
@@ -240,7 +235,7 @@ folder = sys.argv[2] or None
 small = dict(channels=(8, 16, 32), latent_size=5, batch_size=64, learning_rate=3e-3, random_state=0)
 small |= dict(schedule="constant")
 start = ConvAutoencoder(epochs=10, folder=folder, **small)
-DCEC(4, autoencoder=start, update_interval=20, max_iter={max_iter}, tol=0, batch_size=64, random_state=0,
+DCEC(4, autoencoder=start, update_interval=20, max_iter=400, tol=0, batch_size=64, random_state=0,
      folder=folder, checkpoint_every=1).fit(X).save(sys.argv[3])
 """
 
@@ -249,9 +244,8 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(digits, tmp_path):
     from audioclust.deep import DCEC
 
     np.save(tmp_path / "X.npy", digits[0][:300])
-    program = KILLED.format(max_iter=600)
     where = [str(tmp_path / "X.npy"), str(tmp_path / "kept"), str(tmp_path / "resumed.pt")]
-    running = subprocess.Popen([sys.executable, "-c", program, *where])
+    running = subprocess.Popen([sys.executable, "-c", KILLED, *where])
     until = time.monotonic() + 60
     while not list((tmp_path / "kept").glob("dcec-*/checkpoint.pt")) and time.monotonic() < until:
         time.sleep(0.02)
@@ -259,20 +253,143 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(digits, tmp_path):
     running.wait()
     assert not (tmp_path / "resumed.pt").exists(), "it was killed in the middle"
     part = torch.load(next((tmp_path / "kept").glob("dcec-*/checkpoint.pt")), weights_only=True)
-    assert 0 < part["epoch"] + 1 < 30
+    assert 0 < part["epoch"] + 1 < 20
 
     # The rest is run here, in another process than the first part.
     X = digits[0][:300]
 
     def run(folder):
         start = ConvAutoencoder(epochs=10, folder=folder, **SMALL)
-        model = DCEC(4, autoencoder=start, update_interval=20, max_iter=600, tol=0, batch_size=64)
+        model = DCEC(4, autoencoder=start, update_interval=20, max_iter=400, tol=0, batch_size=64)
         return model.set_params(random_state=0, folder=folder, checkpoint_every=1).fit(X)
 
-    resumed, whole = run(tmp_path / "kept"), run(None)
+    resumed, whole = run(tmp_path / "kept"), run(tmp_path / "undisturbed")
     assert np.array_equal(resumed.labels_, whole.labels_)
     assert np.array_equal(resumed.embedding_, whole.embedding_)
     assert resumed.history_["loss"].tolist() == whole.history_["loss"].tolist()
+    first, second = (
+        {path.relative_to(tmp_path / name): path.read_text() for path in (tmp_path / name).glob("*/settings.json")}
+        for name in ("kept", "undisturbed")
+    )
+    assert first == second
+    assert len(first) == 2
+
+
+# Threads
+
+
+def test_the_number_of_threads_names_the_training_and_stays_with_it(digits, tmp_path, monkeypatch):
+    X = digits[0][:100]
+    model = ConvAutoencoder(epochs=2, folder=tmp_path, **SMALL)
+    fits = {}
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        fits[threads] = clone(model).fit(X)
+        assert fits[threads].hardware_.threads == int(threads)
+        assert json.loads((fits[threads].folder_ / "settings.json").read_text())["threads"] == int(threads)
+    assert fits["1"].folder_ != fits["3"].folder_
+
+    used = []
+    monkeypatch.setattr(torch, "set_num_threads", used.append)
+    loaded = ConvAutoencoder.load(fits["1"].save(tmp_path / "one.pt"))
+    loaded.transform(X)
+    assert used[0] == 1, "embedded as it was trained, whatever this process has"
+    assert np.array_equal(loaded.transform(X), fits["1"].embedding_)
+
+
+@pytest.mark.parametrize(
+    ("text", "threads"), [("4,2", 4), ("3", 3), (" 2 ,1", 2), ("", None), ("0", None), ("many", None)]
+)
+def test_threads_are_read_from_any_setting(text, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert hardware.thread_count() == (threads or hardware.parallel.cores())
+
+
+# Damaged files
+
+
+def damage(path, how):
+    whole = path.read_bytes()
+    if how == "empty":
+        path.write_bytes(b"")
+    elif how == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "random":
+        path.write_bytes(np.random.default_rng(0).bytes(2000))
+    elif how == "flipped":
+        middle = len(whole) // 2
+        path.write_bytes(
+            whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 50]) + whole[middle + 50 :]
+        )
+    elif how == "e":
+        path.write_bytes(b"e" * 100)
+    else:
+        torch.save({"something": "else"}, path)
+
+
+@pytest.fixture(scope="module")
+def kept(digits, tmp_path_factory):
+    model = ConvAutoencoder(epochs=3, folder=tmp_path_factory.mktemp("kept"), checkpoint_every=2, **SMALL)
+    return model.fit(digits[0][:100])
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "random", "flipped", "e", "other"])
+@pytest.mark.parametrize("name", ["model.pt", "checkpoint.pt"])
+def test_a_damaged_file_is_named_set_aside_and_made_anew(digits, kept, how, name, caplog):
+    before = set(kept.folder_.glob("*.damaged*"))
+    damage(kept.folder_ / name, how)
+    if name == "checkpoint.pt":
+        (kept.folder_ / "model.pt").unlink()
+    with caplog.at_level(logging.WARNING, "audioclust"):
+        again = clone(kept).fit(digits[0][:100])
+    assert np.array_equal(again.embedding_, kept.embedding_)
+    told = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 1
+    assert str(kept.folder_ / name) in told[0]
+    assert len(set(kept.folder_.glob("*.damaged*")) - before) == 1
+    assert np.array_equal(ConvAutoencoder.load(kept.folder_ / "model.pt").transform(digits[0][:100]), kept.embedding_)
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "random", "flipped", "e", "other"])
+def test_a_damaged_model_is_refused_by_name(kept, how, tmp_path):
+    damage(kept.save(tmp_path / "model.pt"), how)
+    with pytest.raises(ValueError, match=r"model\.pt"):
+        ConvAutoencoder.load(tmp_path / "model.pt")
+
+
+# Defaults
+
+
+def test_the_defaults_learn_small_sets(rng):
+    height, width = np.mgrid[:8, :12]
+    places = rng.uniform(2, 6, (160, 2)) * [1, 1.5]
+    apart = (height - places[:, :1, None]) ** 2 + (width - places[:, 1:, None]) ** 2
+    images = (200 * np.exp(-apart / 6)).astype(np.uint8)
+    model = ConvAutoencoder(random_state=0).fit(images)
+    assert model.explained_ > 0.9
+    rebuilt = model.reconstruct(images)
+    left = np.square(rebuilt - images).sum() / np.square(images - images.mean(axis=0)).sum()
+    assert model.explained_ == pytest.approx(1 - left, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "epochs"), [(160, 32, 200), (1000, 125, 125), (10_000, 256, 100), (70_000, 256, 100)]
+)
+def test_defaults_count_steps(n, batch, epochs):
+    how = ConvAutoencoder()._training(n)
+    assert (how.batch_size, how.epochs, how.steps) == (batch, epochs, -(-n // batch))
+    asked = ConvAutoencoder(epochs=7, batch_size=64)._training(n)
+    assert (asked.batch_size, asked.epochs) == (64, 7)
+
+
+def test_a_poor_reconstruction_is_named(digits):
+    with pytest.warns(PoorReconstructionWarning, match=r"explains .*%.*epochs"):
+        ConvAutoencoder(epochs=1, **SMALL).fit(digits[0][:40])
+
+
+def test_equal_images_have_nothing_to_explain():
+    model = ConvAutoencoder(epochs=1, **SMALL).fit(np.full((20, 8, 8), 3.0))
+    assert np.isnan(model.explained_)
 
 
 # Bad input
@@ -314,11 +431,11 @@ def test_without_clusters_there_is_nothing_to_predict(digits):
 
 def test_a_gpu_that_is_not_there_is_named():
     if torch.cuda.is_available():
-        assert training.check_hardware("auto", "auto").device == "cuda"
+        assert hardware.check_hardware("auto", "auto").device == "cuda"
     else:
         with pytest.raises(ValueError, match="device='cuda'"):
-            training.check_hardware("cuda", "auto")
-        assert training.check_hardware("auto", "float32") == training.Hardware("cpu", False)
+            hardware.check_hardware("cuda", "auto")
+        assert hardware.check_hardware("auto", "float32") == hardware.Hardware("cpu", False, hardware.thread_count())
 
 
 def test_embeddings_of_another_length_are_named(fitted):

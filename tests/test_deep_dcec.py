@@ -262,6 +262,6 @@ def test_images_that_cannot_be_used_are_named(X, message, autoencoder):
 def test_nothing_is_said_that_is_not_ours(digits, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        start = ConvAutoencoder(epochs=10, learning_rate=3e-3, random_state=0, **SMALL)
+        start = ConvAutoencoder(epochs=40, learning_rate=3e-3, random_state=0, **SMALL)
         make(start, n_clusters=3, update_interval=5, max_iter=10).fit(digits[0][:200])
     assert capfd.readouterr() == ("", "")

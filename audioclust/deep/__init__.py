@@ -9,18 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from audioclust.deep.autoencoder import ConvAutoencoder
+    from audioclust.deep.autoencoder import ConvAutoencoder, PoorReconstructionWarning
     from audioclust.deep.dcec import DCEC
     from audioclust.deep.embedded import Embedded
     from audioclust.evaluation.degenerate import ClusterCollapseWarning
 
-__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder", "Embedded"]
+__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder", "Embedded", "PoorReconstructionWarning"]
 
 _HOMES = {
     "ConvAutoencoder": "audioclust.deep.autoencoder",
     "ClusterCollapseWarning": "audioclust.evaluation.degenerate",
     "DCEC": "audioclust.deep.dcec",
     "Embedded": "audioclust.deep.embedded",
+    "PoorReconstructionWarning": "audioclust.deep.autoencoder",
 }
 
 

@@ -10,7 +10,9 @@ X. Guo, X. Liu, E. Zhu, J. Yin: Deep Clustering with Convolutional Autoencoders,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,13 +25,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 
-from audioclust import files
-from audioclust.deep import base, heads, training
+from audioclust.deep import heads
+from audioclust.deep.base import ImageEstimator
 from audioclust.deep.data import SCALES, Scaling, canonical, check_images
+from audioclust.deep.hardware import seed_of
+from audioclust.deep.image_module import Reconstruction
 from audioclust.deep.networks import ConvNetwork
-from audioclust.validation import check_choice, check_number
+from audioclust.deep.parameters import check_augmentation, check_network, check_training, usual_training
+from audioclust.deep.training import SCHEDULES, Training, fitting_epochs
+from audioclust.validation import DegenerateClusteringWarning, check_choice, check_number
 
-__all__ = ["ConvAutoencoder", "fitted_autoencoder"]
+__all__ = ["ConvAutoencoder", "PoorReconstructionWarning", "fitted_autoencoder"]
 
 COMPONENTS = 50
 """Principal components of what the second convolution makes of the images, where the head works on that."""
@@ -37,7 +43,17 @@ COMPONENTS_FROM = 5000
 """Images that they are computed from, at most, so that memory does not grow with the number of images."""
 
 
-class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
+EXPLAINED_FROM = 2000
+"""Images that the explained variance is computed from, at most."""
+POOR = 0.2
+"""Share of the variance below which a reconstruction is hardly better than the mean image."""
+
+
+class PoorReconstructionWarning(DegenerateClusteringWarning):
+    """An autoencoder rebuilds its images hardly better than their mean image does."""
+
+
+class ConvAutoencoder(ClusterMixin, ImageEstimator):
     """Convolutional autoencoder.
 
     Parameters
@@ -48,10 +64,10 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         Of every layer but the embedding and the output.
     channels : tuple of 3 int
         Filters of the three convolutions.
-    epochs : int
-        Passes over the images.
-    batch_size : int
-        Images per step.
+    epochs : int, optional
+        Passes over the images; None makes as many as give 1000 steps, 100 at least.
+    batch_size : int, optional
+        Images per step; None takes an eighth of the images, from 32 to 256.
     learning_rate : float
         Of Adam.
     schedule : {"cosine", "constant"}
@@ -94,21 +110,40 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         Clusters; only with `n_clusters`.
     cluster_centers_ : array [shape=(n_clusters, latent_size)]
         Only with ``head="kmeans"``.
+    explained_ : float, at most 1
+        Share of the variance about the mean image that the reconstruction explains; NaN where all images are equal.
     history_ : DataFrame
         Mean losses per epoch.
     network_ : ConvNetwork
         The trained torch module, on the CPU.
+    hardware_ : Hardware
+        Device, precision and number of threads of the training.
     folder_ : Path or None
         Where this training's checkpoint lies.
 
+    Warns
+    -----
+    PoorReconstructionWarning
+        When the reconstruction is hardly better than the mean image, so that the embedding says little.
+
     Examples
     --------
-    >>> model = ConvAutoencoder(latent_size=10, n_clusters=14, random_state=0)      # doctest: +SKIP
-    >>> images, index = features.images("mel")                                      # doctest: +SKIP
-    >>> labels = model.fit_predict(images)                                          # doctest: +SKIP
+    >>> import numpy as np
+    >>> from audioclust.deep import ConvAutoencoder
+    >>> images = np.zeros((40, 8, 8))
+    >>> images[:20, :4] = 1                                     # twenty images are bright above, twenty below
+    >>> images[20:, 4:] = 1
+    >>> model = ConvAutoencoder(latent_size=2, channels=(4, 4, 4), epochs=60, learning_rate=0.01, random_state=0)
+    >>> embedding = model.fit_transform(images)
+    >>> embedding.shape
+    (40, 2)
+    >>> model.explained_ > 0.9
+    True
     """
 
-    _fitted = ("embedding_", "labels_", "cluster_centers_")
+    _network_class = ConvNetwork
+    _fitted = ("embedding_", "labels_", "cluster_centers_", "explained_")
+    _after = ("n_clusters", "head", "head_on", "head_runs")
 
     def __init__(
         self,
@@ -116,8 +151,8 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         latent_size: int = 10,
         activation: str = "relu",
         channels: tuple[int, int, int] = (32, 64, 128),
-        epochs: int = 200,
-        batch_size: int = 256,
+        epochs: int | None = None,
+        batch_size: int | None = None,
         learning_rate: float = 1e-3,
         schedule: str = "cosine",
         scale: str = "range",
@@ -176,23 +211,14 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         ValueError
             When a parameter or an image cannot be used.
         """
-        images = check_images(X, least=2)
+        images = self._check_rows(X, least=2, fitted=False)
         self._check(len(images))
-        hardware = training.check_hardware(self.device, self.precision)
-        seed = training.seed_of(self.random_state)
-        permutation, fingerprint = canonical(images)
-        self._forget()
-        self.image_size_ = (images.shape[1], images.shape[2])
-        self.folder_ = None
-        if self.folder is not None:
-            unkeyed = {"n_clusters": None, "head": None}
-            name = base.key(self, data=fingerprint, seed=seed, bfloat16=hardware.bfloat16, **unkeyed)
-            self.folder_ = Path(self.folder) / name
-            with files.locked(self.folder_.with_suffix(".lock")):
-                self._learn(images[permutation], seed, hardware)
-        else:
-            self._learn(images[permutation], seed, hardware)
-        self.embedding_ = self.transform(images)
+        permutation, seed = self._learn(images)
+        self.explained_ = self._explained(images[permutation[:EXPLAINED_FROM]])
+        if self.explained_ < POOR:
+            told = f"the reconstruction explains {max(0.0, self.explained_):.0%} of the variance about the mean image"
+            advice = "train longer (epochs), in smaller batches, or with another scale or learning_rate"
+            warnings.warn(f"ConvAutoencoder: {told}; {advice}", PoorReconstructionWarning, stacklevel=2)
         return self if self.n_clusters is None else self._cluster(images, permutation, seed)
 
     def cluster(self, X: ArrayLike) -> Self:
@@ -204,12 +230,12 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
             When a parameter or an image cannot be used.
         """
         check_is_fitted(self, "network_")
-        images = check_images(X, least=2, size=self.image_size_)
+        images = self._check_rows(X, least=2)
         self._check(len(images))
         check_number("n_clusters", self.n_clusters, 2, len(images), whole=True)
         self._forget()
         self.embedding_ = self.transform(images)
-        return self._cluster(images, canonical(images)[0], training.seed_of(self.random_state))
+        return self._cluster(images, canonical(images)[0], seed_of(self.random_state))
 
     def fit_predict(self, X: ArrayLike, y: Any = None) -> NDArray[np.intp]:
         """Fit, and return the clusters of the images [shape=(n,)].
@@ -242,43 +268,38 @@ class ConvAutoencoder(ClusterMixin, base.ImageEstimator):
         return nearest.predict(Z).astype(np.intp)
 
     def _check(self, n: int) -> None:
-        base.check_network(self)
-        base.check_training(self)
-        base.check_augmentation(self)
-        check_number("epochs", self.epochs, 1, whole=True)
+        check_network(self)
+        check_training(self)
+        check_augmentation(self)
+        if self.epochs is not None:
+            check_number("epochs", self.epochs, 1, whole=True)
         check_choice("scale", self.scale, SCALES)
-        check_choice("schedule", self.schedule, ("cosine", "constant"))
+        check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("head", self.head, heads.HEADS)
         check_choice("head_on", self.head_on, ("embedding", "convolutions"))
         check_number("head_runs", self.head_runs, 1, whole=True)
         if self.n_clusters is not None:
             check_number("n_clusters", self.n_clusters, 2, n, whole=True)
 
-    def _learn(self, images: np.ndarray, seed: int, hardware: training.Hardware) -> None:
-        """Train, or take the finished training that the folder holds."""
-        if self._trained_before():
-            return
-        self.scaling_ = Scaling.of(images, self.scale)
-        with training.seeded(seed):
-            network = ConvNetwork(
-                *self.image_size_,
-                latent_size=self.latent_size,
-                channels=self.channels,
-                activation=self.activation,
-            )
-        module = training.ImageModule(
-            network,
-            images,
-            scaling=self.scaling_,
-            augmentation=base.check_augmentation(self),
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            steps=-(-len(images) // self.batch_size),
-            seed=seed,
-            decay_epochs=self.epochs if self.schedule == "cosine" else None,
-        )
-        self._train(module, epochs=self.epochs, hardware=hardware, description="autoencoder")
-        self._finish()
+    def _settings(self) -> dict[str, Any]:
+        return {"latent_size": self.latent_size, "channels": self.channels, "activation": self.activation}
+
+    def _training(self, n: int) -> Training:
+        how = usual_training(self, n, epochs=1, steps=1, schedule=self.schedule)
+        epochs = fitting_epochs(n, how.batch_size) if self.epochs is None else self.epochs
+        return replace(how, epochs=epochs, steps=-(-n // how.batch_size))
+
+    def _module(self, data: np.ndarray, training: Training) -> Reconstruction:
+        self.scaling_ = Scaling.of(data, self.scale)
+        network, changes = self._new_network(training.seed), check_augmentation(self)
+        return Reconstruction(network, data, training, scaling=self.scaling_, augmentation=changes)
+
+    def _explained(self, images: np.ndarray) -> float:
+        """Return the share of the images' variance about their mean image that the reconstruction explains."""
+        real = images.astype(np.float64)
+        total = np.square(real - real.mean(axis=0)).sum()
+        missed = np.square(real - self.reconstruct(images)).sum()
+        return float(1 - missed / total) if total > 0 else float("nan")
 
     def _cluster(self, images: np.ndarray, permutation: NDArray[np.intp], seed: int) -> Self:
         """Cluster the embedding, rows in canonical order so that the caller's does not matter."""

@@ -25,11 +25,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from audioclust import files
-from audioclust.deep import base, heads, training
+from audioclust.deep import heads
 from audioclust.deep.autoencoder import ConvAutoencoder, fitted_autoencoder
-from audioclust.deep.data import canonical, check_images
+from audioclust.deep.base import ImageEstimator
+from audioclust.deep.data import canonical
+from audioclust.deep.hardware import seed_of
+from audioclust.deep.image_module import Reconstruction
+from audioclust.deep.module import BatchModule
 from audioclust.deep.networks import ConvNetwork
+from audioclust.deep.parameters import check_augmentation, check_training, usual_training
+from audioclust.deep.training import Training
 from audioclust.evaluation.degenerate import ClusterCollapseWarning, collapse
 from audioclust.validation import check_number
 
@@ -57,13 +62,11 @@ def divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(1).mean()
 
 
-class _Clustering(training.ImageModule):
+class _Clustering(Reconstruction):
     """An epoch is the stretch between two updates of the target."""
 
-    def __init__(
-        self, network: ConvNetwork, images: np.ndarray, centres: np.ndarray, *, gamma: float, tol: float, **more: Any
-    ) -> None:
-        super().__init__(network, images, **more)
+    def __init__(self, *args: Any, centres: np.ndarray, gamma: float, tol: float, **more: Any) -> None:
+        super().__init__(*args, **more)
         self.centres = torch.nn.Parameter(torch.as_tensor(centres, dtype=torch.float32))
         self.gamma = gamma
         self.tol = tol
@@ -76,7 +79,7 @@ class _Clustering(training.ImageModule):
         super().on_train_start()
         self._update()
 
-    def losses(self, embedding: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
+    def embedding_losses(self, embedding: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
         q = student_t(embedding, self.centres)
         return {"clustering": self.gamma * divergence(self.target[index.to(self.device)], q)}
 
@@ -104,7 +107,7 @@ class _Clustering(training.ImageModule):
         self.good = {name: value.clone() for name, value in self.state_dict().items()}
 
 
-class DCEC(ClusterMixin, base.ImageEstimator):
+class DCEC(ClusterMixin, ImageEstimator):
     """Deep convolutional embedded clustering.
 
     Parameters
@@ -152,8 +155,22 @@ class DCEC(ClusterMixin, base.ImageEstimator):
     -----
     ClusterCollapseWarning
         With `collapse_`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.deep import DCEC, ConvAutoencoder
+    >>> images = np.zeros((40, 8, 8))
+    >>> images[:20, :4] = 1                                     # twenty images are bright above, twenty below
+    >>> images[20:, 4:] = 1
+    >>> small = ConvAutoencoder(latent_size=2, channels=(4, 4, 4), epochs=60, learning_rate=0.01)
+    >>> model = DCEC(2, autoencoder=small, update_interval=5, max_iter=10, random_state=0).fit(images)
+    >>> len(set(model.labels_[:20])), len(set(model.labels_[20:])), len(set(model.labels_))
+    (1, 1, 2)
     """
 
+    _network_class = ConvNetwork
+    _after = ("autoencoder",)  # its weights are named instead
     _fitted = (
         "embedding_", "labels_", "probabilities_", "initial_labels_", "cluster_centers_", "n_iter_", "collapse_"
     )  # fmt: skip
@@ -168,7 +185,7 @@ class DCEC(ClusterMixin, base.ImageEstimator):
         tol: float = 1e-3,
         max_iter: int = 20_000,
         n_init: int = 20,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         learning_rate: float = 1e-3,
         shift: float = 0.0,
         time_mask: float = 0.0,
@@ -218,27 +235,18 @@ class DCEC(ClusterMixin, base.ImageEstimator):
         ValueError
             When a parameter or an image cannot be used.
         """
-        images = check_images(X, least=2)
+        images = self._check_rows(X, least=2, fitted=False)
         self._check(len(images))
-        hardware = training.check_hardware(self.device, self.precision)
-        seed = training.seed_of(self.random_state)
-        permutation, fingerprint = canonical(images)
+        seed = seed_of(self.random_state)
+        permutation, _ = canonical(images)
         start = self._start(images, seed)
-        self._forget()
-        self.image_size_, self.scaling_ = start.image_size_, start.scaling_
-        self.network_ = copy.deepcopy(start.network_)
         first = heads.kmeans(start.transform(images[permutation]), self.n_clusters, seed=seed, n_init=self.n_init)
+        self.scaling_ = start.scaling_
+        self._begin = copy.deepcopy(start.network_), first.cluster_centers_
+        self._learn(images, seed=seed, weights=_digest(start))
+        del self._begin
         self.initial_labels_ = np.empty(len(images), dtype=np.intp)
         self.initial_labels_[permutation] = first.labels_
-        self.folder_ = None
-        if self.folder is not None:
-            facts = {"data": fingerprint, "seed": seed, "bfloat16": hardware.bfloat16, "weights": _digest(start)}
-            self.folder_ = Path(self.folder) / base.key(self, autoencoder=None, **facts)
-            with files.locked(self.folder_.with_suffix(".lock")):
-                self._learn(images[permutation], first.cluster_centers_, seed, hardware)
-        else:
-            self._learn(images[permutation], first.cluster_centers_, seed, hardware)
-        self.embedding_ = self.transform(images)
         self.probabilities_ = self._assign(self.embedding_)
         self.labels_ = self.probabilities_.argmax(1)
         if self.collapse_:
@@ -265,8 +273,8 @@ class DCEC(ClusterMixin, base.ImageEstimator):
 
     def _check(self, n: int) -> None:
         check_number("n_clusters", self.n_clusters, 2, n, whole=True)
-        base.check_training(self)
-        base.check_augmentation(self)
+        check_training(self)
+        check_augmentation(self)
         check_number("gamma", self.gamma, 0)
         check_number("tol", self.tol, 0, 1)
         for name in ("update_interval", "max_iter", "n_init"):
@@ -282,29 +290,21 @@ class DCEC(ClusterMixin, base.ImageEstimator):
         shared = {name: getattr(self, name) for name in ("device", "precision", "folder")}
         return fitted_autoencoder(None, images, random_state=seed, **shared)
 
-    def _learn(self, images: np.ndarray, centres: np.ndarray, seed: int, hardware: training.Hardware) -> None:
-        """Train, or take the finished training that the folder holds."""
-        if self._trained_before():
-            return
-        module = _Clustering(
-            self.network_,
-            images,
-            centres,
-            gamma=self.gamma,
-            tol=self.tol,
-            scaling=self.scaling_,
-            augmentation=base.check_augmentation(self),
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            steps=self.update_interval,
-            seed=seed,
-        )
+    def _training(self, n: int) -> Training:
         updates = -(-self.max_iter // self.update_interval)
-        self._train(module, epochs=updates, hardware=hardware, description="DCEC")
+        return usual_training(self, n, epochs=updates, steps=self.update_interval)
+
+    def _module(self, data: np.ndarray, training: Training) -> _Clustering:
+        network, centres = self._begin
+        changes = check_augmentation(self)
+        more: dict[str, Any] = {"scaling": self.scaling_, "augmentation": changes, "gamma": self.gamma, "tol": self.tol}
+        return _Clustering(network, data, training, centres=centres, **more)
+
+    def _keep(self, module: BatchModule) -> None:
+        assert isinstance(module, _Clustering)
         self.cluster_centers_ = module.centres.detach().numpy().copy()
         self.n_iter_ = len(self.history_) * self.update_interval
         self.collapse_ = module.collapsed
-        self._finish()
 
     @classmethod
     def _from_plain(cls, params: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from audioclust import clustering
 from audioclust.deep.autoencoder import ConvAutoencoder, fitted_autoencoder
 from audioclust.deep.data import canonical, check_images
-from audioclust.deep.training import seed_of
+from audioclust.deep.hardware import seed_of
 from audioclust.validation import check_choice, check_number
 
 __all__ = ["Embedded"]

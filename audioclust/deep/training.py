@@ -1,28 +1,26 @@
 """How a network is trained here: one Lightning Trainer, set up the same way for all of them.
 
-The images lie in memory and Lightning is handed step numbers instead of batches; the module makes each batch by index
-on its own device. There is no loader, no worker and no copy per image. A training with a folder keeps, under a name
-made from the data and the settings, ``checkpoint.pt`` (weights, optimiser, place in the training), ``history.csv`` and
-``settings.json``; a training that was killed goes on from there and ends as if it had not been.
+A :class:`Training` says how; an estimator builds it from its parameters and hands it on. A training with a folder
+keeps there, under a name made from the data and the settings, ``checkpoint.pt`` (weights, optimiser, place in the
+training), ``history.csv`` and ``settings.json``; a training that was killed goes on from there and ends as if it had
+not been. A file there that cannot be read is set aside under another name, with a warning in the log.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
-import math
-import os
 import signal
 import threading
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
@@ -30,199 +28,91 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from audioclust import files, parallel
-from audioclust.deep.data import Augmentation, Scaling, augment, generator, order
-from audioclust.deep.networks import ConvNetwork
+from audioclust.deep.hardware import Hardware
+
+if TYPE_CHECKING:
+    from audioclust.deep.module import BatchModule
 
 __all__ = [
-    "Hardware",
-    "ImageModule",
+    "SCHEDULES",
     "Record",
-    "check_hardware",
-    "seed_of",
-    "seeded",
+    "Training",
+    "fitting_batch",
+    "fitting_epochs",
+    "set_aside",
     "silent_lightning",
     "train",
-    "using_cores",
 ]
 
 logger = logging.getLogger(__name__)
 
 EMBED_BATCH = 512
 CHECKPOINT = "checkpoint.pt"
+SCHEDULES = ("cosine", "constant")
+LARGEST_BATCH, SMALLEST_BATCH, BATCHES = 256, 32, 8
+STEPS, LEAST_EPOCHS = 1000, 100
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """Where a network is trained and in which precision.
+class Training:
+    """How a network is trained.
 
     Parameters
     ----------
-    device : {"cpu", "cuda"}
-        Where the arithmetic runs.
-    bfloat16 : bool
-        Whether the convolutions of a training step run in bfloat16; weights, losses and embeddings stay float32.
+    epochs : int
+        Rows of the history.
+    steps : int
+        Batches per epoch.
+    batch_size : int
+        Rows of the data per batch.
+    learning_rate : float
+        Of Adam.
+    schedule : {"constant", "cosine"}
+        Whether the learning rate stays, or falls to nothing along a half cosine.
+    seed : int
+        Decides everything that is drawn.
+    hardware : Hardware
+        Device, precision and threads.
+    folder : Path, optional
+        Where checkpoints go; nothing is written without one.
+    checkpoint_every : int
+        Epochs between two checkpoints.
+    tensorboard : bool
+        Also write a TensorBoard log into the folder.
     """
 
-    device: str
-    bfloat16: bool
+    epochs: int
+    steps: int
+    batch_size: int
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    seed: int = 0
+    hardware: Hardware = field(default_factory=Hardware)
+    folder: Path | None = None
+    checkpoint_every: int = 10
+    tensorboard: bool = False
 
 
-def check_hardware(device: str, precision: str) -> Hardware:
-    """Choose the hardware: a GPU where there is one, bfloat16 where the processor computes in it.
+def fitting_batch(n: int) -> int:
+    """Return a batch size for `n` rows: an eighth of them, from 32 to 256.
 
-    Raises
-    ------
-    ValueError
-        When `device` or `precision` is not a known word, or the device is not there.
+    Examples
+    --------
+    >>> fitting_batch(160), fitting_batch(1000), fitting_batch(10_000)
+    (32, 125, 256)
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device={device!r}: give 'auto', 'cpu' or 'cuda'")
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise ValueError(f"precision={precision!r}: give 'auto', 'float32' or 'bfloat16'")
-    there = torch.cuda.is_available()
-    if device == "cuda" and not there:
-        raise ValueError("device='cuda': torch sees no GPU here; give 'auto' or 'cpu'")
-    device = ("cuda" if there else "cpu") if device == "auto" else device
-    if precision != "auto":
-        return Hardware(device, precision == "bfloat16")
-    if device == "cuda":
-        return Hardware(device, torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return Hardware(device, bool(able.get("avx512_bf16") or able.get("amx_bf16")))
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, n // BATCHES))
 
 
-def seed_of(random_state: int | np.random.RandomState | np.random.Generator | None) -> int:
-    """Turn `random_state` into one seed, without touching numpy's global generator.
+def fitting_epochs(n: int, batch_size: int) -> int:
+    """Return how many passes over `n` rows give the usual number of steps (1000), 100 at least.
 
-    Raises
-    ------
-    ValueError
-        When it is neither None, a number of at least 0, nor a numpy generator.
+    Examples
+    --------
+    >>> fitting_epochs(160, 32), fitting_epochs(100_000, 256)
+    (200, 100)
     """
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
-    if not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise ValueError(f"random_state={random_state!r}: give None, a whole number of at least 0 or a numpy generator")
-    return int(random_state)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw a network's first weights from `seed` and leave torch's own generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)
-        yield
-
-
-@contextmanager
-def using_cores() -> Iterator[None]:
-    """Let torch use this process's cores (or OMP_NUM_THREADS, where someone set it), repeatably, for the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or parallel.cores()))
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-class ImageModule(pl.LightningModule):
-    """What the trainings share: the images by index, their changes, the loss per epoch, the optimiser.
-
-    An epoch is `steps` batches. A subclass may give further ``losses`` and extend ``end_epoch``.
-    """
-
-    def __init__(
-        self,
-        network: ConvNetwork,
-        images: np.ndarray,
-        *,
-        scaling: Scaling,
-        augmentation: Augmentation,
-        learning_rate: float,
-        batch_size: int,
-        steps: int,
-        seed: int,
-        decay_epochs: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.images = torch.from_numpy(np.ascontiguousarray(images))
-        self.scaling = scaling
-        self.augmentation = augmentation
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.steps = steps
-        self.seed = seed
-        self.decay_epochs = decay_epochs
-        self.floor = float(images.min())
-        self.sums: dict[str, torch.Tensor] = {}
-        self.visits: tuple[int, torch.Tensor] | None = None
-
-    def indices(self, step: int) -> torch.Tensor:
-        """Return which images make this step's batch: pass after pass, each in an order of its own."""
-        n = len(self.images)
-        number, batch = divmod(self.current_epoch * self.steps + step, -(-n // self.batch_size))
-        if self.visits is None or self.visits[0] != number:
-            self.visits = number, order(n, self.seed, number)
-        return self.visits[1][batch * self.batch_size : (batch + 1) * self.batch_size]
-
-    def losses(self, embedding: torch.Tensor, index: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return further terms of the loss, each already weighted."""
-        return {}
-
-    def train_dataloader(self) -> range:
-        """Hand Lightning the step numbers of an epoch."""
-        return range(self.steps)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam, in its fused form."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
-
-    def on_train_start(self) -> None:
-        """Bring the images to where the network is, once."""
-        self.images = self.images.to(self.device)
-
-    def on_train_epoch_start(self) -> None:
-        """Forget the last epoch's losses; lower the learning rate along a half cosine, where that is asked for."""
-        self.sums = {}
-        if self.decay_epochs is not None:
-            share = 0.5 * (1 + math.cos(math.pi * self.current_epoch / self.decay_epochs))
-            for group in self.trainer.optimizers[0].param_groups:
-                group["lr"] = self.learning_rate * share
-
-    def training_step(self, batch: Any, step: int) -> torch.Tensor:
-        """Return the loss of one batch: what the decoder misses, and the subclass's terms."""
-        index = self.indices(step)
-        images = self.images[index.to(self.device)]
-        if self.augmentation:
-            random = generator(self.seed, self.current_epoch, step, 1)
-            images = augment(images, self.augmentation, random, floor=self.floor)
-        images = self.scaling(images)
-        embedding, rebuilt = self.network(images)
-        terms = {"reconstruction": torch.nn.functional.mse_loss(rebuilt.float(), images)}
-        terms |= self.losses(embedding.float(), index)
-        loss = torch.stack(list(terms.values())).sum()
-        for name, value in {"loss": loss, **terms}.items():
-            self.sums[name] = self.sums.get(name, 0) + value.detach() * len(index)
-        self.sums["images"] = self.sums.get("images", torch.zeros((), device=self.device)) + len(index)
-        return loss
-
-    def end_epoch(self) -> dict[str, float]:
-        """Return what the history keeps of an epoch: its mean losses per image. A subclass may add, and stop here."""
-        seen = float(self.sums["images"])
-        return {name: float(value) / seen for name, value in self.sums.items() if name != "images"}
-
-    @torch.no_grad()
-    def embed(self) -> torch.Tensor:
-        """Return the embedding (n, latent) of every image as it is, in float32."""
-        with torch.autocast(self.device.type, enabled=False):
-            blocks = self.images.split(EMBED_BATCH)
-            return torch.cat([self.network.encoder(self.scaling(block)) for block in blocks]).float()
+    return max(LEAST_EPOCHS, -(-STEPS // -(-n // batch_size)))
 
 
 class Record(pl.Callback):
@@ -230,17 +120,15 @@ class Record(pl.Callback):
 
     Parameters
     ----------
-    folder : Path, optional
-        Where to keep them; nothing is written without one.
-    every : int
-        Epochs between two checkpoints.
+    training : Training
+        Its folder, and how often.
     description : str
         Shown beside the progress bar.
     """
 
-    def __init__(self, folder: Path | None, *, every: int, description: str) -> None:
-        self.folder = folder
-        self.every = every
+    def __init__(self, training: Training, description: str) -> None:
+        self.folder = training.folder
+        self.every = training.checkpoint_every
         self.description = description
         self.history: list[dict[str, float]] = []
         self.began = 0.0
@@ -265,8 +153,7 @@ class Record(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the epoch's losses; keep a checkpoint when it is time."""
-        assert isinstance(pl_module, ImageModule)
-        row = {"epoch": float(trainer.current_epoch), **pl_module.end_epoch()}
+        row = {"epoch": float(trainer.current_epoch), **pl_module.end_epoch()}  # type: ignore[operator]
         row["seconds"] = time.perf_counter() - self.began
         self.history.append(row)
         if trainer.loggers:
@@ -284,53 +171,95 @@ class Record(pl.Callback):
                 pd.DataFrame(self.history).to_csv(partial, index=False)
 
 
-def train(
-    module: ImageModule,
-    *,
-    epochs: int,
-    hardware: Hardware,
-    folder: Path | None = None,
-    every: int = 10,
-    tensorboard: bool = False,
-    description: str = "training",
-) -> list[dict[str, float]]:
-    """Train for `epochs` epochs, going on from the folder's checkpoint where there is one.
+def train(module: BatchModule, training: Training, description: str = "training") -> list[dict[str, float]]:
+    """Train, going on from the folder's checkpoint where there is one.
 
     Returns
     -------
     list of dict
-        One row per epoch: ``epoch``, ``loss`` and its terms per image, ``seconds`` it took.
+        One row per epoch: ``epoch``, ``loss`` and its terms per row of the data, ``seconds`` it took.
 
     Raises
     ------
+    ValueError
+        When TensorBoard is asked for without a folder.
     ImportError
         When TensorBoard is asked for and not installed.
     """
-    record = Record(folder, every=every, description=description)
-    checkpoint = folder / CHECKPOINT if folder is not None else None
-    resume = str(checkpoint) if checkpoint is not None and checkpoint.exists() else None
-    with silent_lightning(), using_cores():
+    record = Record(training, description)
+    with silent_lightning(), training.hardware.used():
         trainer = pl.Trainer(
-            accelerator="gpu" if hardware.device == "cuda" else "cpu",
+            accelerator="gpu" if training.hardware.device == "cuda" else "cpu",
             devices=1,
-            precision="bf16-mixed" if hardware.bfloat16 else "32-true",
-            max_epochs=epochs,
+            precision="bf16-mixed" if training.hardware.bfloat16 else "32-true",
+            max_epochs=training.epochs,
             callbacks=[record],
-            logger=_tensorboard(folder) if tensorboard else False,
+            logger=_tensorboard(training.folder) if training.tensorboard else False,
             plugins=[LightningEnvironment()],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            default_root_dir=folder or ".",
+            default_root_dir=training.folder or ".",
         )
-        if resume:
-            logger.info("going on from %s", resume)
+        checkpoint = _checkpoint(training.folder, module)
+        if checkpoint is not None:
+            logger.info("going on from %s", checkpoint)
         with _interruptible(trainer):
-            trainer.fit(module, ckpt_path=resume, weights_only=True)
+            trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     record.write()
     module.cpu()
     return record.history
+
+
+def _checkpoint(folder: Path | None, module: BatchModule) -> str | None:
+    """Return the checkpoint to go on from; one that cannot be read, or is another network's, is set aside."""
+    path = None if folder is None else folder / CHECKPOINT
+    if path is None or not path.exists():
+        return None
+    try:
+        kept = read_saved(path)
+        shapes = {name: value.shape for name, value in kept["state_dict"].items()}
+        whole = {"epoch", "loops", "callbacks", "optimizer_states"} <= set(kept)
+        if not whole or shapes != {name: value.shape for name, value in module.state_dict().items()}:
+            raise ValueError("it holds no checkpoint of this network")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        set_aside(path, error)
+        return None
+    return str(path)
+
+
+def read_saved(path: str | Path) -> Any:
+    """Read a file that torch wrote, and nothing that could run.
+
+    torch does not look at the checksums in the file, and would take flipped bytes for weights; they are checked here.
+
+    Raises
+    ------
+    ValueError
+        When the file is damaged, or holds more than plain values and tensors.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"wrong checksum of {damaged}")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (MemoryError, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # damaged bytes raise errors of nearly every kind
+        raise ValueError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def set_aside(path: Path, error: Exception) -> Path:
+    """Rename a file that cannot be used to ``NAME.damaged`` (or ``.damaged-2``, ...) and say so in the log."""
+    names = (path.with_name(f"{path.name}.damaged{end}") for end in ("", *(f"-{i}" for i in range(2, 1000))))
+    aside = next(name for name in names if not name.exists())
+    path.rename(aside)
+    logger.warning(
+        "%s cannot be used (%s: %s); kept as %s, trained anew", path, type(error).__name__, error, aside.name
+    )
+    return aside
 
 
 def _tensorboard(folder: Path | None) -> TensorBoardLogger:
