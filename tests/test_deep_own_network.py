@@ -8,6 +8,8 @@ import torch
 from sklearn.base import ClusterMixin, clone
 from sklearn.datasets import make_blobs
 
+from audioclust import clustering
+from audioclust.clustering import registry
 from audioclust.deep import heads
 from audioclust.deep.base import VectorEstimator
 from audioclust.deep.parameters import check_training, usual_training
@@ -133,6 +135,16 @@ def test_the_order_of_the_vectors_changes_nothing(blobs, fitted, rng):
     shuffled = rng.permutation(150)
     again = clone(fitted).set_params(folder=None).fit(blobs[0][shuffled])
     assert np.array_equal(again.labels_, fitted.labels_[shuffled])
+
+
+def test_it_is_registered_as_a_clusterer(blobs, monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))  # forgotten after the test
+    clustering.register("sparse", SparseClusters, title="Sparse network", takes="vectors", network=True)
+    assert "sparse" in clustering.available()
+    assert clustering.is_network("sparse")
+    assert clustering.title_of("sparse") == "Sparse network"
+    labels = clustering.make("sparse", n_clusters=3, random_state=0).fit_predict(blobs[0])
+    assert evaluate(labels, blobs[1])["acc"] > 0.95
 
 
 @pytest.mark.parametrize(
