@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from audioclust.validation import DegenerateClusteringWarning, check_choice
 
 __all__ = [
+    "binary_exponent",
     "canonical_order",
-    "distinct_rows",
+    "first_copies",
     "group_directions",
     "group_sums",
     "leave_one_out_cosines",
     "unit_rows",
-    "unit_scale",
 ]
 
 SMALLEST = 1e-12  # a sum of unit vectors that is shorter has no direction
@@ -61,18 +61,18 @@ def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
     return scaled / np.where(norms > 0, norms, 1.0)[:, None]
 
 
-def unit_scale(X: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Multiply all values by the one power of two that brings the largest near 1, so that no square overflows.
+def binary_exponent(values: NDArray[np.floating]) -> int:
+    """Return the e for which ``ldexp(values, -e)`` lies within -1 and 1; infinite values are left out.
 
-    A power of two changes no digit, so what does not depend on the scale stays the same to the last bit.
+    A power of two changes no digit, so what is computed from the scaled values is the same at every scale.
 
     Examples
     --------
-    >>> unit_scale(np.array([[8.0, -2.0]]))
-    array([[ 0.5  , -0.125]])
+    >>> binary_exponent(np.array([0.5, -6.0])), np.ldexp(6.0, -3)
+    (3, np.float64(0.75))
     """
-    largest = float(np.abs(X).max(initial=0.0))
-    return np.ldexp(np.asarray(X, dtype=np.float64), -int(np.frexp(largest)[1]))
+    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    return int(np.frexp(largest)[1])
 
 
 def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
@@ -88,29 +88,16 @@ def canonical_order(X: NDArray[Any]) -> NDArray[np.intp]:
     return np.lexsort(X.T[::-1]) if np.any(first[1:] == first[:-1]) else order
 
 
-def distinct_rows(X: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find equal rows, which stand side by side in canonical order.
-
-    Parameters
-    ----------
-    X : array [shape=(n, d)]
-        In canonical order.
-
-    Returns
-    -------
-    first : array of int [shape=(m,)]
-        The first row of each run of equal rows: ``X[first]`` are the distinct rows.
-    run : array of int [shape=(n,)]
-        The run of each row: ``X[first][run]`` is `X`.
+def first_copies(X: NDArray[Any]) -> NDArray[np.intp]:
+    """Return, for each of the sorted rows, the place of the first row that equals it [shape=(n,)].
 
     Examples
     --------
-    >>> first, run = distinct_rows(np.array([[1.0, 0.0], [1.0, 0.0], [2.0, 5.0]]))
-    >>> first.tolist(), run.tolist()
-    ([0, 2], [0, 0, 1])
+    >>> first_copies(np.array([[0, 1], [0, 1], [2, 0], [2, 0], [2, 1]]))
+    array([0, 0, 2, 2, 4])
     """
-    new = np.append(True, np.any(X[1:] != X[:-1], axis=1))
-    return np.flatnonzero(new), np.cumsum(new) - 1
+    new = np.concatenate([[True], np.any(X[1:] != X[:-1], axis=1)])
+    return np.flatnonzero(new)[np.cumsum(new) - 1]
 
 
 def group_sums(X: NDArray[np.floating], place: NDArray[np.intp], k: int) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 
 __all__ = [
     "DegenerateClusteringWarning",
@@ -98,7 +97,9 @@ def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
     seed = is_whole(value) and 0 <= value < 2**32
     if not seed and value is not None and not isinstance(value, np.random.RandomState):
         raise ValueError(f"{name}={value!r}: give a whole number from 0 to {2**32 - 1}, a RandomState or None")
-    return check_random_state(value)
+    if value is None or isinstance(value, np.random.RandomState):
+        return np.random.RandomState() if value is None else value
+    return np.random.RandomState(value)
 
 
 def check_n_clusters(n_clusters: Any, n_samples: int) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from audioclust.geometry import (
+    binary_exponent,
     canonical_order,
-    distinct_rows,
+    first_copies,
     group_directions,
     group_sums,
     leave_one_out_cosines,
     unit_rows,
-    unit_scale,
 )
 from audioclust.validation import DegenerateClusteringWarning
 
@@ -36,12 +36,12 @@ def test_zero_rows_have_no_direction():
 
 
 @pytest.mark.parametrize("exponent", [-900, -3, 0, 5, 900])
-def test_unit_scale_changes_no_digit(exponent, rng):
+def test_binary_exponent(exponent, rng):
     X = rng.standard_normal((5, 3))
-    scaled = unit_scale(np.ldexp(X, exponent))
-    np.testing.assert_array_equal(scaled, unit_scale(X))
+    scaled = np.ldexp(np.ldexp(X, exponent), -binary_exponent(np.ldexp(X, exponent)))
+    np.testing.assert_array_equal(scaled, np.ldexp(X, -binary_exponent(X)))
     assert 0.5 <= np.abs(scaled).max() < 1
-    assert not unit_scale(np.zeros((2, 2))).any()
+    assert binary_exponent(np.zeros((2, 2))) == 0
 
 
 def test_order_and_equal_rows(rng):
@@ -50,9 +50,9 @@ def test_order_and_equal_rows(rng):
     assert X[order].tolist() == sorted(X.tolist())
     shuffled = X[rng.permutation(60)]
     np.testing.assert_array_equal(shuffled[canonical_order(shuffled)], X[order])
-    first, run = distinct_rows(X[order])
-    np.testing.assert_array_equal(X[order][first], np.unique(X, axis=0))
-    np.testing.assert_array_equal(X[order][first][run], X[order])
+    copies = first_copies(X[order])
+    np.testing.assert_array_equal(X[order][np.unique(copies)], np.unique(X, axis=0))
+    np.testing.assert_array_equal(X[order][copies], X[order])
 
 
 def test_groups_against_loops(rng):

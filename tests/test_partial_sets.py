@@ -189,3 +189,11 @@ def test_real_speakers(shared):
     assert adjusted_rand_score(truth, PartialSets(1000).fit_predict(X)) == 1
     for seed in range(3):
         assert adjusted_rand_score(truth, PartialSets(500, random_state=seed).fit_predict(X)) >= 0.99
+
+
+def test_copies_and_scale():
+    X, _ = speakers([30] * 4, noise=0.9, shuffle=False)
+    several = np.vstack([X, X[:4].repeat(6, axis=0)])
+    labels = PartialSets(40).fit_predict(several)
+    np.testing.assert_array_equal(labels[120:], labels[:4].repeat(6))
+    np.testing.assert_array_equal(PartialSets(40).fit_predict(several * 1e150), labels)

@@ -16,10 +16,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from audioclust.evaluation import degenerate
-from audioclust.geometry import canonical_order
+from audioclust.geometry import canonical_order, first_copies
 from audioclust.validation import check_n_clusters
 
-__all__ = ["OrderedClusterer", "binary_exponent", "first_copies", "square_order", "without_gaps"]
+__all__ = ["OrderedClusterer", "square_order", "without_gaps"]
 
 
 class OrderedClusterer(ClusterMixin, BaseEstimator):
@@ -91,19 +91,6 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
         raise NotImplementedError
 
 
-def first_copies(X: NDArray[Any]) -> NDArray[np.intp]:
-    """Return, for each of the sorted rows, the place of the first row that equals it [shape=(n,)].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> first_copies(np.array([[0, 1], [0, 1], [2, 0], [2, 0], [2, 1]]))
-    array([0, 0, 2, 2, 4])
-    """
-    new = np.concatenate([[True], np.any(X[1:] != X[:-1], axis=1)])
-    return np.flatnonzero(new)[np.cumsum(new) - 1]
-
-
 def square_order(matrix: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return an order of the rows of a square matrix that does not depend on the order they are given in [shape=(n,)].
 
@@ -136,18 +123,3 @@ def without_gaps(labels: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np
     """
     kept = np.unique(labels[labels >= 0])
     return np.where(labels < 0, -1, np.searchsorted(kept, labels)), kept
-
-
-def binary_exponent(values: NDArray[np.floating]) -> int:
-    """Return the e for which ``ldexp(values, -e)`` lies within -1 and 1; infinite values are left out.
-
-    A power of two changes no digit, so what is computed from the scaled values is the same at every scale.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> binary_exponent(np.array([0.5, -6.0])), np.ldexp(6.0, -3)
-    (3, np.float64(0.75))
-    """
-    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-    return int(np.frexp(largest)[1])

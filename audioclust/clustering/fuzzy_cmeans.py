@@ -27,7 +27,8 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from audioclust.clustering.base import OrderedClusterer, binary_exponent
+from audioclust.clustering.base import OrderedClusterer
+from audioclust.geometry import binary_exponent
 from audioclust.validation import check_choice, check_number
 
 __all__ = ["FuzzyCMeans"]

@@ -30,9 +30,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from audioclust.clustering._spanning_tree import check_distances, core_distances, given_core_distances, spanning_tree
-from audioclust.clustering.base import binary_exponent, first_copies, square_order, without_gaps
+from audioclust.clustering.base import square_order, without_gaps
 from audioclust.evaluation import degenerate
-from audioclust.geometry import canonical_order, unit_rows
+from audioclust.geometry import binary_exponent, canonical_order, first_copies, unit_rows
 from audioclust.validation import check_choice, check_number
 
 if TYPE_CHECKING:

@@ -32,7 +32,8 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import Tags, check_random_state
 
-from audioclust.clustering.base import OrderedClusterer, first_copies
+from audioclust.clustering.base import OrderedClusterer
+from audioclust.geometry import first_copies
 from audioclust.validation import check_choice, check_number
 
 __all__ = ["Spectral", "connect", "embed", "median_gamma"]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-from audioclust.geometry import group_sums, unit_rows, unit_scale
+from audioclust.geometry import binary_exponent, group_sums, unit_rows
 from audioclust.validation import check_choice
 
 __all__ = ["calinski_harabasz", "davies_bouldin", "silhouette", "silhouette_samples", "silhouettes"]
@@ -82,7 +82,7 @@ def silhouette_samples(
         When `metric` is neither.
     """
     check_choice("metric", metric, ("euclidean", "cosine"))
-    rows = unit_scale(np.asarray(X))
+    rows = _scaled(X)
     clusters, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if not 2 <= len(clusters) < len(rows):
         return np.full(len(rows), math.nan)
@@ -127,19 +127,25 @@ def silhouettes(X: ArrayLike, labels: ArrayLike, *, metric: str = "euclidean") -
 
 def davies_bouldin(X: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Davies-Bouldin index [2]_, >= 0, or NaN where undefined."""
-    return float(davies_bouldin_score(unit_scale(X), labels)) if _defined(X, labels) else math.nan
+    return float(davies_bouldin_score(_scaled(X), labels)) if _defined(X, labels) else math.nan
 
 
 def calinski_harabasz(X: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Calinski-Harabasz index [3]_, >= 0, or NaN where undefined (no spread inside the clusters included)."""
     if not _defined(X, labels):
         return math.nan
-    X = unit_scale(X)
+    X = _scaled(X)
     codes = np.unique(labels, return_inverse=True)[1]
     centres = np.array([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
     if np.allclose(X, centres[codes], rtol=1e-12, atol=0):
         return math.nan
     return float(calinski_harabasz_score(X, labels))
+
+
+def _scaled(X: ArrayLike) -> NDArray[np.float64]:
+    """Return the rows times a power of two, so that no square overflows; no score depends on the scale."""
+    rows = np.asarray(X, dtype=np.float64)
+    return np.ldexp(rows, -binary_exponent(rows))
 
 
 def _defined(X: NDArray[np.floating], labels: NDArray[np.integer]) -> bool:

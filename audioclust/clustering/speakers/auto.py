@@ -44,7 +44,7 @@ from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.speakers import two_covariance
 from audioclust.clustering.speakers.separation import Cloud, best_level, group_separation
 from audioclust.clustering.speakers.valley import valley_depth
-from audioclust.geometry import distinct_rows, unit_rows
+from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import check_seed
 
 __all__ = ["AutoSpeakers"]
@@ -97,7 +97,7 @@ class AutoSpeakers(OrderedClusterer):
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         random_state = check_seed(self.random_state)
         X = unit_rows(X, zero="warn")
-        first, run = distinct_rows(X)  # equal rows count once and share a label
+        first, run = np.unique(first_copies(X), return_inverse=True)  # equal rows count once and share a label
         X = X[first]
         self.separation_, self.noise_share_, labels = 0.0, 0.0, np.zeros(len(X), dtype=np.intp)
         total = float(X.var(axis=0).sum())

@@ -36,7 +36,7 @@ from sklearn.neighbors import NearestNeighbors
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.speakers import two_covariance
 from audioclust.evaluation.internal import silhouette
-from audioclust.geometry import distinct_rows, unit_rows
+from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import DegenerateClusteringWarning, check_number, check_seed, check_share
 
 __all__ = ["NMESpectral"]
@@ -111,7 +111,7 @@ class NMESpectral(OrderedClusterer):
         check_share("max_neighbors", self.max_neighbors)
         random_state = check_seed(self.random_state)
         X = unit_rows(X, zero="warn")
-        first, run = distinct_rows(X)
+        first, run = np.unique(first_copies(X), return_inverse=True)
         if len(first) > LIMIT:
             raise ValueError(
                 f"nme_spectral: X has {len(first)} different rows, give at most {LIMIT}; use auto or partial_sets"
