@@ -6,7 +6,7 @@ from benchmarks import __main__ as benchmarks
 
 
 def test_what_there_is():
-    assert benchmarks.names() == ["autoencoder", "features", "mnist", "speakers", "voices"]
+    assert benchmarks.names() == ["autoencoder", "faults", "features", "mnist", "speakers", "voices"]
 
 
 @pytest.mark.parametrize("name", ["features", "autoencoder", "voices"])
