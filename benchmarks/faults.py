@@ -1,7 +1,7 @@
 """What damaged files, kills and concurrent starts do: kinds tried, held, and broken, from one seed.
 
-A trial breaks in one of three ways. *silent*: a wrong result without a word. *stops*: one bad thing ends the rest, or an
-error that does not say what is wrong. *stuck*: a state that one cannot leave by what the message advises.
+A trial breaks in one of three ways. *silent*: a wrong result without a word. *stops*: one bad thing ends the rest, or
+an error does not say what is wrong. *stuck*: a state that one cannot leave by what the message advises.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Broken(Exception):
 def run(quick: bool) -> pd.DataFrame:
     """Try every kind of fault; a row for each kind."""
     kinds: list[tuple[str, Callable[[Path, np.random.Generator], Iterator[Callable[[], None]]], int]] = [
-        ("recordings cut", cut_recordings, 24 if quick else 1500),
-        ("recordings with flipped bits", flipped_recordings, 24 if quick else 3000),
-        ("a folder of damaged recordings", damaged_folders, 1 if quick else 8),
+        ("recordings cut", cut_recordings, 24 if quick else 800),
+        ("recordings with flipped bits", flipped_recordings, 24 if quick else 1200),
+        ("a folder of damaged recordings", damaged_folders, 1 if quick else 4),
         ("archives damaged", damaged_archives, 20 if quick else 1500),
-        ("project files damaged", damaged_projects, 6 if quick else 200),
-        ("kills", kills, 1 if quick else 12),
-        ("starts at once", starts, 1 if quick else 4),
+        ("project files damaged", damaged_projects, 6 if quick else 60),
+        ("kills", kills, 1 if quick else 6),
+        ("starts at once", starts, 1 if quick else 3),
     ]
     rows = []
     for number, (kind, trials, count) in enumerate(kinds):
@@ -182,11 +182,8 @@ def damaged_archives(scratch: Path, rng: np.random.Generator) -> Iterator[Callab
     for number, _ in enumerate(iter(int, 1)):
         archive = list(packed)[number % 3]
         data = packed[archive].getvalue()
-        data = (
-            data[: int(rng.integers(0, len(data) - 11_000 * (archive == "x.tar")))]
-            if rng.random() < 0.3
-            else flip(data, rng)
-        )
+        end = len(data) - (11_000 if archive == "x.tar" else 0)  # a tar file is padded with zeros
+        data = data[: int(rng.integers(0, end))] if rng.random() < 0.3 else flip(data, rng)
 
         def trial(archive: str = archive, data: bytes = data, folder: Path = scratch / str(number)) -> None:
             folder.mkdir()
@@ -242,12 +239,8 @@ def work(root: str | Path, folder: str | Path) -> str:
     place = home.dataset(name) / "transformed" / audio.settings_key()
     extracted = features.extract(made, place, home.features / name, features=("mfcc",), jobs=1)
     vectors, _ = extracted.vectors("mfcc")
-    rows = [
-        table.drop(columns="note").to_json(),
-        made.drop(columns="note").to_json(),
-        np.asarray(vectors).tobytes().hex(),
-    ]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    rows = [rows.drop(columns="note").to_json() for rows in (table, made)]
+    return hashlib.sha256(json.dumps([*rows, np.asarray(vectors).tobytes().hex()]).encode()).hexdigest()
 
 
 def started(root: Path, folder: Path) -> subprocess.Popen[str]:

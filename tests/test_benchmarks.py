@@ -17,6 +17,13 @@ def test_quick(name, capsys, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_quick_faults_all_hold():
+    from benchmarks import faults
+
+    table = faults.run(quick=True)
+    assert table["held"].tolist() == table["tried"].tolist(), table.to_string()
+
+
 def test_an_unknown_one_is_named(capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["nothing"])
