@@ -1,5 +1,6 @@
 """What the documentation says is true: its Python runs, its commands exist, its links lead somewhere."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from audioclust.datasets import synthetic
 from audioclust.runs import Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "methods").glob("*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -97,3 +98,18 @@ def test_links_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings}, target
+
+
+def test_reference_and_contents_are_complete():
+    spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    rooms = {path.parent.name for path in (ROOT / "audioclust").glob("*/__init__.py")} - {"recording"}
+    assert rooms <= set(build.ROOMS)
+    reference = build.reference()
+    for name in ("scan", "spectral", "make", "ConvAutoencoder", "evaluate", "Prototypes", "listen", "sweep", "Project"):
+        assert len(re.findall(rf"^   {name}$", reference, re.MULTILINE)) == 1, name
+    listed = set(re.findall(r"^([\w/]+\*?)$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").glob("*.md")}
+    assert pages - {"index"} <= listed
+    assert {"methods/*", "notebooks/*", "reference"} <= listed

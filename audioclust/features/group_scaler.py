@@ -36,7 +36,7 @@ class GroupScaler(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_groups : int >= 1 or "auto"
-        Groups to find, with Ward's method [2]_ on standardised features; a recording belongs to the group with the
+        Groups to find, with Ward's method on standardised features; a recording belongs to the group with the
         nearest mean. "auto" takes 2 to 10, where the merge heights leave their largest relative gap. Ignored where
         groups are given.
 
