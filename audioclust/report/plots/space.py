@@ -103,14 +103,13 @@ def scatter(
     ['a', 'b']
     """
     ax = canvas(ax, (6, 5))
-    positions = np.asarray(positions, dtype=float)
-    labels = np.asarray(labels, dtype=object)
+    positions, labels = np.asarray(positions, dtype=float), np.asarray(labels, dtype=object)
     if len(labels) != len(positions):
         raise ValueError(f"labels: {len(labels)} for {len(positions)} positions")
     looks = encoding(labels) if looks is None else looks
     missing = np.array([label is None or label != label for label in labels], dtype=bool)
     size = float(np.clip(3000 / max(len(positions), 1), 5, 36))
-    edge = 0.3 if size > 12 else 0  # a fine white line tells points apart that touch
+    edge = 0.3 if size > 12 else 0  # a white line tells points apart that touch
     for label, (colour, marker) in looks.items():
         chosen = missing if label is None else (labels == label) & ~missing
         noise = label is None or label == -1
