@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import warnings
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn import cluster, metrics
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import kneighbors_graph
+from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import check_estimator
 
 from audioclust import clustering
 from audioclust.clustering import DegenerateClusteringWarning
+from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.classical import k_distances, knee
 from audioclust.clustering.spectral import connect
 from audioclust.evaluation import degenerate
@@ -325,6 +329,122 @@ def test_real_speaker_vectors_are_grouped_by_every_clusterer(shared):
     ):
         found = make(name, n_clusters=20, **params).fit_predict(X)
         assert metrics.adjusted_rand_score(speakers, found) == 1, (name, params)
+
+
+# Equal rows, keywords, what scikit-learn's clusterers have
+
+
+@pytest.mark.parametrize("name", [*OURS, "hdbscan"])
+def test_copies_of_a_row_share_a_label(name, rng):
+    X = np.repeat(rng.integers(0, 5, (30, 3)).astype(float), rng.integers(1, 15, 30), axis=0)
+    model = make(name, ties="canonical") if name == "hdbscan" else make(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = model.fit_predict(X)
+    for row in np.unique(X, axis=0):
+        assert len(set(labels[(row == X).all(axis=1)])) == 1
+
+
+def test_one_row_in_many_copies_is_one_node_of_the_graph():
+    X, truth = blobs(n=80)
+    many = np.concatenate([X, np.repeat(X[:1], 200, axis=0)])  # more copies than neighbours
+    labels = make("spectral").fit_predict(many)
+    assert set(labels[80:]) == {labels[0]}
+    assert metrics.adjusted_rand_score(truth, labels[:80]) == 1
+    distinct = make("spectral", n_clusters=3).fit_predict(np.repeat(np.eye(3), 5, axis=0))
+    assert len(set(distinct)) == 3
+
+
+def test_labels_whose_copies_were_apart_have_no_gap():
+    class Apart(OrderedClusterer):
+        def _cluster(self, X):
+            self.n_clusters_ = len(X)
+            return np.arange(len(X))
+
+    model = Apart().fit(np.array([[2.0], [1.0], [1.0], [0.0]]))
+    assert model.labels_.tolist() == [2, 1, 1, 0]
+    assert model.n_clusters_ == 3
+
+
+@pytest.mark.parametrize("name", [*OURS, "hdbscan"])
+def test_unknown_keywords_are_refused_in_scikit_learns_words(name):
+    estimator = clustering.make(name)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'n_neighbours'"):
+        type(estimator)(n_neighbours=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'n_neighbours' for estimator"):
+        estimator.set_params(n_neighbours=3)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_kmeans_transforms_and_scores_as_scikit_learns(metric):
+    X, _ = blobs(std=3.0)
+    new = X[:30] + 0.5
+    ours = clustering.make("kmeans", n_clusters=4, metric=metric, random_state=1).fit(X)
+    scaled = normalize(X) if metric == "cosine" else X
+    reference = cluster.KMeans(4, n_init=10, random_state=1).fit(scaled[canonical_order(X)])
+    new_scaled = normalize(new) if metric == "cosine" else new
+    np.testing.assert_allclose(ours.transform(new), reference.transform(new_scaled))
+    np.testing.assert_array_equal(ours.predict(new), reference.predict(new_scaled))
+    assert ours.score(new) == pytest.approx(reference.score(new_scaled))
+    np.testing.assert_allclose(ours.cluster_centers_, reference.cluster_centers_)
+    assert ours.get_feature_names_out().tolist() == [f"kmeans{c}" for c in range(4)]
+
+
+@pytest.mark.parametrize("linkage", ["ward", "average"])
+def test_the_tree_of_merges_is_scikit_learns(linkage):
+    X, _ = blobs(n=60)
+    ours = clustering.make("agglomerative", n_clusters=4, linkage=linkage).fit(X)
+    reference = cluster.AgglomerativeClustering(4, linkage=linkage, compute_distances=True).fit(X)
+    np.testing.assert_allclose(ours.distances_, reference.distances_)
+    np.testing.assert_array_equal(np.sort(ours.children_, axis=1), np.sort(reference.children_, axis=1))
+
+
+def test_the_cores_are_scikit_learns():
+    X, _ = blobs(n=60, std=2.0)
+    ours = clustering.make("dbscan", eps=4.0, min_samples=4).fit(X)
+    reference = cluster.DBSCAN(eps=4.0, min_samples=4).fit(X)
+    assert 0 < len(reference.core_sample_indices_) < 60
+    np.testing.assert_array_equal(ours.core_sample_indices_, reference.core_sample_indices_)
+    with pytest.raises(ValueError, match=r"min_samples=0: give a whole number of at least 1"):
+        clustering.make("dbscan", min_samples=0).fit(X)
+
+
+def test_spectral_with_given_affinities(rng):
+    X, _ = blobs(n=90, std=2.5)
+    affinity = rbf_kernel(X, gamma=0.02)
+    ours = clustering.make("spectral", n_clusters=4, affinity="precomputed", random_state=0).fit(affinity)
+    reference = cluster.SpectralClustering(4, affinity="precomputed", random_state=0).fit_predict(affinity)
+    assert metrics.adjusted_rand_score(reference, ours.labels_) > 0.95
+    order = rng.permutation(len(X))
+    moved = clone(ours).fit_predict(affinity[np.ix_(order, order)])
+    np.testing.assert_array_equal(moved, ours.labels_[order])
+    blocks = np.kron(np.eye(4), np.ones((5, 5)))
+    blocks[-1] = blocks[:, -1] = 0  # one recording has no neighbour at all
+    model = clustering.make("spectral", n_clusters=5, affinity="precomputed", random_state=0).fit(blocks)
+    assert np.bincount(model.labels_).tolist() in [list(sizes) for sizes in set(permutations([5, 5, 5, 4, 1]))]
+    for matrix, message in (
+        (blocks, "fall into 5 parts that nothing joins, more than n_clusters=2"),
+        (-affinity, "give symmetric values of at least 0"),
+        (np.triu(affinity), "give symmetric values of at least 0"),
+        (affinity[:, :9], r"shape \(90, 9\): give a square matrix"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            clustering.make("spectral", n_clusters=2, affinity="precomputed").fit(matrix)
+
+
+def test_fuzzy_c_means_leaves_the_global_generator_alone_and_has_no_scale():
+    X, _ = blobs(n=80)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    model = clustering.make("fuzzy_cmeans", n_clusters=4, random_state=0).fit(X)
+    expected = skfuzzy.cmeans_predict(
+        (X + 1).T, model.cluster_centers_, 1.15, error=1e-9, maxiter=100, init=np.ones((4, 80))
+    )
+    np.testing.assert_allclose(model.predict_memberships(X + 1), expected[0].T, atol=1e-8)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    for scale in (2.0**-200, 2.0**200):
+        scaled = clone(model).fit(X * scale)
+        np.testing.assert_array_equal(scaled.labels_, model.labels_)
+        np.testing.assert_allclose(scaled.cluster_centers_, model.cluster_centers_ * scale)
 
 
 # Degenerate results

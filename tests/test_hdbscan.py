@@ -1,9 +1,15 @@
 """HDBSCAN: the hdbscan package's partition, the tree re-used, the two variants that work on other spaces."""
 
 import hdbscan as reference
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.metrics import adjusted_rand_score
+from hdbscan import prediction
+from scipy import sparse
+from sklearn.datasets import load_wine, make_blobs
+from sklearn.metrics import adjusted_rand_score, pairwise_distances
+from sklearn.neighbors import kneighbors_graph
 from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
 
@@ -153,7 +159,7 @@ def test_bad_input():
         assert set(HDBSCAN().fit_predict(np.ones((3, 2)))) == {-1}
 
 
-@pytest.mark.parametrize("estimator", [HDBSCAN(), HDBSCAN(metric="euclidean", ties="canonical"), NMESpectral()])
+@pytest.mark.parametrize("estimator", [HDBSCAN(), HDBSCAN(ties="canonical"), NMESpectral()])
 def test_scikit_learn_contract(estimator):
     check_estimator(estimator)
 
@@ -193,3 +199,124 @@ def test_umap_hdbscan(rng):
         UMAPHDBSCAN(n_neighbors=1).fit(X)
     with pytest.raises(ValueError, match="NaN"):
         UMAPHDBSCAN().fit(np.full((4, 2), np.nan))
+
+
+# As the package, whatever decides ties
+
+
+def test_ties_are_decided_as_by_default_in_the_package(rng):
+    wine = load_wine().data
+    np.testing.assert_array_equal(HDBSCAN(20).fit_predict(wine), reference.HDBSCAN(20).fit_predict(wine))
+    for case in range(60):
+        n, d = rng.integers(10, 150), rng.integers(1, 8)
+        X = rng.standard_normal((n, d)).round(1) if case % 2 else rng.integers(0, 4, (n, d)).astype(float)
+        settings = {"min_cluster_size": int(rng.integers(2, 12)), "min_samples": [None, 1, 3, 8][case % 4]}
+        expected = reference.HDBSCAN(**settings).fit_predict(X)
+        np.testing.assert_array_equal(HDBSCAN(**settings).fit_predict(X), expected, err_msg=str((case, settings)))
+
+
+@pytest.mark.parametrize("min_samples", [1, 5, 12])
+def test_copies_of_a_row_share_a_label_in_every_order(rng, min_samples):
+    X = np.repeat(rng.integers(0, 6, (40, 3)).astype(float), rng.integers(1, 9, 40), axis=0)
+    settings = {"min_cluster_size": 4, "min_samples": min_samples, "ties": "canonical"}
+    labels = HDBSCAN(**settings).fit_predict(X)
+    for row in np.unique(X, axis=0):
+        assert len(set(labels[(row == X).all(axis=1)])) == 1
+    order = rng.permutation(len(X))
+    np.testing.assert_array_equal(HDBSCAN(**settings).fit_predict(X[order]), labels[order])
+
+
+def test_outlier_scores_beside_copies_are_numbers():
+    fitted = HDBSCAN(4, min_samples=2).fit(DATA["every row several times"])
+    assert fitted.outlier_scores_.min() >= 0
+    assert fitted.outlier_scores_.max() <= 1
+    X = np.concatenate([np.zeros((6, 2)), np.random.default_rng(0).standard_normal((30, 2))])
+    fitted = HDBSCAN(4, min_samples=2).fit(X)
+    assert np.isnan(reference.HDBSCAN(4, min_samples=2).fit(X).outlier_scores_).any()
+    assert fitted.outlier_scores_.max() == 1
+
+
+@pytest.mark.parametrize("d", [5, 80])
+@pytest.mark.parametrize("ties", ["rows", "canonical"])
+def test_no_scale_changes_the_clusters(d, ties):
+    X = make_blobs(120, d, centers=4, cluster_std=1.5, random_state=3)[0]
+    model = HDBSCAN(5, ties=ties, cluster_selection_epsilon=0.5).fit(X)
+    assert model.labels_.max() > 1
+    for scale in 10.0 ** np.arange(-150, 151, 50):
+        scaled = HDBSCAN(5, ties=ties, cluster_selection_epsilon=0.5 * scale).fit(X * scale)
+        np.testing.assert_array_equal(scaled.labels_, model.labels_)
+        np.testing.assert_allclose(scaled.core_distances_, model.core_distances_ * scale)
+        np.testing.assert_allclose(scaled.single_linkage_tree_[:, 2], model.single_linkage_tree_[:, 2] * scale)
+
+
+# Given distances
+
+
+def test_given_distances_are_clustered_as_in_the_package(rng):
+    X = DATA["low-dimensional"]
+    full = pairwise_distances(X)
+    nearest = kneighbors_graph(X, 60, mode="distance")
+    nearest = nearest.maximum(nearest.T)
+    for distances in (full, nearest):
+        ours = HDBSCAN(6, min_samples=4, metric="precomputed").fit(distances)
+        theirs = reference.HDBSCAN(6, min_samples=4, metric="precomputed").fit(distances.copy())
+        np.testing.assert_array_equal(ours.labels_, theirs.labels_)
+        np.testing.assert_allclose(ours.probabilities_, theirs.probabilities_)
+        np.testing.assert_allclose(ours.core_distances_, core_distances(X, 4))
+    order = rng.permutation(len(X))
+    canonical = HDBSCAN(6, metric="precomputed", ties="canonical")
+    labels = canonical.fit_predict(full)
+    np.testing.assert_array_equal(canonical.fit_predict(full[np.ix_(order, order)]), labels[order])
+    with pytest.raises(ValueError, match="new recordings need vectors"):
+        canonical.approximate_predict(full)
+
+
+def test_what_are_no_distances():
+    full = pairwise_distances(DATA["low-dimensional"][:20])
+    wrong = [full - 1, np.triu(full), np.where(full > 3, np.nan, full), sparse.csr_matrix(np.triu(full))]
+    for matrix in wrong:
+        with pytest.raises(ValueError, match="give symmetric values of at least 0"):
+            HDBSCAN(metric="precomputed").fit(matrix)
+    with pytest.raises(ValueError, match=r"shape \(20, 19\).*square"):
+        HDBSCAN(metric="precomputed").fit(full[:, :19])
+    with pytest.raises(ValueError, match="ties='canonical': with a sparse"):
+        HDBSCAN(metric="precomputed", ties="canonical").fit(sparse.csr_matrix(np.maximum(full, full.T)))
+
+
+# New recordings, the tree
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**400])
+def test_new_recordings_as_in_the_package(rng, scale):
+    X = make_blobs(200, 5, centers=5, cluster_std=1.5, random_state=0)[0]
+    new = 5 * rng.standard_normal((50, 5))
+    ours = HDBSCAN(8, min_samples=4).fit(X * scale)
+    theirs = reference.HDBSCAN(8, min_samples=4, prediction_data=True).fit(X)
+    labels, probabilities = ours.approximate_predict(new * scale)
+    expected = prediction.approximate_predict(theirs, new)
+    np.testing.assert_array_equal(labels, expected[0])
+    np.testing.assert_allclose(probabilities, expected[1])
+    np.testing.assert_allclose(ours.membership_vectors(), prediction.all_points_membership_vectors(theirs), atol=1e-6)
+    np.testing.assert_allclose(
+        ours.membership_vectors(new * scale), prediction.membership_vector(theirs, new), atol=1e-6
+    )
+
+
+def test_membership_vectors_with_copies_and_without_clusters(rng):
+    X = np.repeat(rng.standard_normal((12, 4)), 6, axis=0)
+    fitted = HDBSCAN(4, min_samples=2).fit(X)
+    for vectors in (fitted.membership_vectors(), fitted.membership_vectors(X + 0.01)):
+        assert vectors.shape == (len(X), fitted.labels_.max() + 1)
+        assert ((vectors >= 0) & (vectors <= 1)).all()
+    noise = HDBSCAN(20).fit(rng.standard_normal((25, 2)))
+    assert noise.membership_vectors().shape == (25, 0)
+    assert set(noise.approximate_predict(np.zeros((3, 2)))[0]) == {-1}
+
+
+def test_the_condensed_tree_is_the_packages():
+    X = DATA["low-dimensional"]
+    ours, theirs = HDBSCAN(5).fit(X).condensed_tree_, reference.HDBSCAN(5).fit(X).condensed_tree_
+    pd.testing.assert_frame_equal(ours.to_pandas(), theirs.to_pandas())
+    axes = ours.plot(select_clusters=True)
+    assert axes.get_ylabel() == "$\\lambda$ value"
+    plt.close("all")

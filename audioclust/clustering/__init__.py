@@ -4,9 +4,9 @@ Arrays: ``X`` [shape=(n, d)], one row per recording, finite; ``labels_`` [shape=
 ``make(name, **params)`` builds a clusterer by name, ``available()`` lists the names, ``register`` adds one's own.
 
 Every clusterer here works on the rows in a canonical order (:mod:`audioclust.clustering.base`), so shuffling the
-recordings permutes the labels and changes nothing else, and two fits with one ``random_state`` agree. HDBSCAN is the
-exception where clusters tie: its default ``ties="rows"`` breaks them by row, as the hdbscan package does;
-``ties="canonical"`` does not depend on the order.
+recordings permutes the labels and changes nothing else, equal rows get one label, and two fits with one
+``random_state`` agree. HDBSCAN is the exception where clusters tie: its default ``ties="rows"`` breaks them by row, as
+the hdbscan package does by default; ``ties="canonical"`` does not depend on the order.
 """
 
 from importlib import import_module

@@ -130,7 +130,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.pairwise = tags.input_tags.sparse = self.metric == "precomputed"
+        given = self.metric == "precomputed"
+        tags.input_tags.pairwise = tags.input_tags.sparse = tags.input_tags.positive_only = given
         return tags
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:

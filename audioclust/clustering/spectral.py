@@ -95,7 +95,7 @@ class Spectral(OrderedClusterer):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.pairwise = self.affinity == "precomputed"
+        tags.input_tags.pairwise = tags.input_tags.positive_only = self.affinity == "precomputed"
         return tags
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
