@@ -94,11 +94,10 @@ def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
     Traceback (most recent call last):
     ValueError: random_state='x': give a whole number from 0 to 4294967295, a RandomState or None
     """
-    seed = is_whole(value) and 0 <= value < 2**32
-    if not seed and value is not None and not isinstance(value, np.random.RandomState):
+    if isinstance(value, np.random.RandomState):
+        return value
+    if value is not None and not (is_whole(value) and 0 <= value < 2**32):
         raise ValueError(f"{name}={value!r}: give a whole number from 0 to {2**32 - 1}, a RandomState or None")
-    if value is None or isinstance(value, np.random.RandomState):
-        return np.random.RandomState() if value is None else value
     return np.random.RandomState(value)
 
 

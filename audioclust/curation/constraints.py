@@ -93,8 +93,8 @@ def apply_constraints(
     Returns
     -------
     array of int [shape=(n,)]
-        Old labels where nothing was asked for; new clusters are numbered after the old ones. Noise that is named in a
-        constraint becomes a member or a cluster of its own.
+        Old labels where no constraint applies; new clusters get the next numbers. Noise that is named in a constraint
+        becomes a member or a cluster of its own.
 
     Raises
     ------
@@ -106,8 +106,6 @@ def apply_constraints(
     >>> X = [[1, 0], [1, 0.1], [0, 1], [0.1, 1], [-1, 0]]
     >>> apply_constraints([0, 0, 0, 0, 1], X, cannot_link=[(0, 2)]).tolist()
     [0, 0, 2, 2, 1]
-    >>> apply_constraints([0, 0, 1, 1, 2], X, must_link=[(0, 2)]).tolist()
-    [0, 0, 0, 0, 2]
     """
     vectors = unit_rows(check_array(X, dtype=np.float64), zero="keep")
     labels = check_labels(labels, len(vectors))

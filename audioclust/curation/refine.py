@@ -105,15 +105,7 @@ def refine(
         if len(names) < 2:
             break
         certain = confidence(X, labels)
-        means = np.empty((len(names), X.shape[1]))
-        least = np.empty(len(names))
-        for number, name in enumerate(names):
-            members = np.flatnonzero(labels == name)
-            ranked = members[np.argsort(-certain[members], kind="stable")]
-            core = ranked[: max(1, int(np.ceil(core_share * len(ranked))))]
-            core = core[certain[core] > 0] if (certain[core] > 0).any() else core[:1]
-            means[number] = group_directions(X[core].sum(axis=0, keepdims=True))[0]
-            least[number] = (X[core] @ means[number]).min()
+        means, least = _cores(X, labels, names, certain, core_share)
         cosines = X @ means.T
         best = cosines.argmax(axis=1)
         moved = names[best]
@@ -124,3 +116,23 @@ def refine(
             break
         labels = moved
     return labels
+
+
+def _cores(
+    X: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    names: NDArray[np.intp],
+    certain: NDArray[np.float64],
+    core_share: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean direction of each cluster's core, and the least cosine of a core recording to it."""
+    means = np.empty((len(names), X.shape[1]))
+    least = np.empty(len(names))
+    for number, name in enumerate(names):
+        members = np.flatnonzero(labels == name)
+        ranked = members[np.argsort(-certain[members], kind="stable")]
+        core = ranked[: max(1, int(np.ceil(core_share * len(ranked))))]
+        core = core[certain[core] > 0] if (certain[core] > 0).any() else core[:1]
+        means[number] = group_directions(X[core].sum(axis=0, keepdims=True))[0]
+        least[number] = (X[core] @ means[number]).min()
+    return means, least

@@ -102,13 +102,7 @@ def review(
     table = _similarities(vectors, labels, metric)
     known = silhouettes(vectors, labels, metric=metric) if silhouette is None else silhouette
     table["silhouette"] = np.asarray(known, dtype=np.float64)
-    chosen = [
-        (cluster, kind, row)
-        for cluster in sorted(np.unique(labels).tolist(), key=lambda cluster: (cluster == -1, cluster))
-        for kind in kinds
-        for row in _ranked(table[labels == cluster], kind, cluster == -1)[: 1 if kind == "medoid" else per_kind]
-    ]
-    listed = pd.DataFrame(chosen, columns=["cluster", "kind", "row"])
+    listed = _listed(table, labels, kinds, per_kind)
     sizes = pd.Series(labels).value_counts()
     listed.insert(1, "size", listed["cluster"].map(sizes).astype(int))
     joined = [listed, table.iloc[listed["row"]].reset_index(drop=True)]
@@ -140,6 +134,17 @@ def _similarities(X: NDArray[np.float64], labels: NDArray[np.intp], metric: str)
     return pd.DataFrame(
         {"similarity": own, "nearest": nearest, "nearest_similarity": np.where(none, np.nan, similarity)}
     )
+
+
+def _listed(table: pd.DataFrame, labels: NDArray[np.intp], kinds: Sequence[str], per_kind: int) -> pd.DataFrame:
+    """Return the cluster, the kind and the row of every recording to list, noise last."""
+    listed = [
+        (cluster, kind, row)
+        for cluster in sorted(np.unique(labels).tolist(), key=lambda cluster: (cluster == -1, cluster))
+        for kind in kinds
+        for row in _ranked(table[labels == cluster], kind, cluster == -1)[: 1 if kind == "medoid" else per_kind]
+    ]
+    return pd.DataFrame(listed, columns=["cluster", "kind", "row"])
 
 
 def _ranked(rows: pd.DataFrame, kind: str, noise: bool) -> list[int]:

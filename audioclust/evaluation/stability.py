@@ -65,7 +65,7 @@ def stability(
     estimator : clusterer
         Cloned for every part.
     labels : array-like of int [shape=(n,)], optional
-        The clustering of all; None fits one.
+        The clustering of all; None fits one. Every noise recording (-1) counts as a cluster of its own.
     share : float in (0, 1)
         Share of the recordings in a part.
     rounds : int >= 1
@@ -77,10 +77,6 @@ def stability(
     ------
     ValueError
         When a parameter is out of its range, lengths differ, or `share` leaves no recording out.
-
-    Notes
-    -----
-    Every noise recording (-1) counts as a cluster of its own.
 
     Examples
     --------

@@ -38,6 +38,11 @@ def equal_error(
     rate : float in [0, 1]
         NaN where either kind has no scores.
     threshold : float
+
+    Examples
+    --------
+    >>> equal_error([1, 2, 3, 4], [0, 1.5, -1, -2])
+    (0.25, 1.5)
     """
     same = np.sort(np.asarray(same).ravel())
     different = np.sort(np.asarray(different).ravel())
@@ -62,7 +67,13 @@ def equal_error(
 
 
 def false_accept_threshold(different: ArrayLike, rate: float) -> float:
-    """Return the lowest threshold at which no more than `rate` of the scores of different speakers is accepted."""
+    """Return the lowest threshold at which no more than `rate` of the scores of different speakers is accepted.
+
+    Examples
+    --------
+    >>> round(false_accept_threshold([0.1, 0.2, 0.3, 0.4], 0.25), 6)
+    0.3
+    """
     different = np.sort(np.asarray(different, dtype=np.float64).ravel())
     allowed = int(np.floor(rate * len(different)))
     if allowed >= len(different):
@@ -71,6 +82,12 @@ def false_accept_threshold(different: ArrayLike, rate: float) -> float:
 
 
 def midway(same: NDArray[np.floating], different: NDArray[np.floating]) -> float:
-    """Return a threshold half-way between the bulk of two samples, or the equal-error one where the bulks overlap."""
+    """Return a threshold half-way between the bulk of two samples, or the equal-error one where the bulks overlap.
+
+    Examples
+    --------
+    >>> round(midway(np.array([0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.3])), 2)
+    0.5
+    """
     low, high = np.quantile(same, 0.01), np.quantile(different, 0.99)
     return float((low + high) / 2) if low > high else equal_error(same, different)[1]
