@@ -63,3 +63,80 @@ def test_runs_are_named_for_what_they_compute():
 def test_an_unknown_notebook_lists_the_known_ones():
     with pytest.raises(ValueError, match="09_results"):
         check("11_magic", {})
+
+
+CELL = """project = None
+plugins = []
+dataset = "synthetic"
+transform = None
+settings = {}
+feature = "mfcc"
+vectors = "mean_std"
+scale = "standard"
+pca = None
+labels = ["label"]
+algorithms = ["kmeans"]
+params = {}
+k = "labels"
+seeds = [0]
+"""
+
+
+def namespace(*cells: str) -> dict:
+    """What a notebook's kernel knows after these cells were run."""
+    known: dict = {"__name__": "__main__", "In": ["", *cells]}
+    for cell in cells:
+        exec(cell, known)
+    return known
+
+
+def test_a_misspelt_name_in_the_parameters_cell_is_unknown():
+    with pytest.raises(ValueError, match="no parameter featur;"):
+        check("04_classical_clustering", namespace(CELL + 'featur = "mel"\n'))
+
+
+def test_a_corrected_parameter_is_right_without_a_new_kernel():
+    wrong, right = CELL + 'featur = "mel"\n', CELL + 'feature = "mel"\n'
+    assert check("04_classical_clustering", namespace(wrong, "import numpy", right)).feature == "mel"
+    injected = '# Parameters\nfeture = "mel"\n', '# Parameters\nfeature = "chroma"\n'
+    with pytest.raises(ValueError, match="no parameter feture"):
+        check("04_classical_clustering", namespace(CELL, injected[0]))
+    assert check("04_classical_clustering", namespace(CELL, *injected)).feature == "chroma"
+
+
+def test_other_cells_may_assign_what_they_like():
+    cells = ("%matplotlib inline\n", "dataset_of_mine = 1\n")
+    known = namespace(CELL, cells[1])
+    known["In"].append(cells[0])
+    assert check("04_classical_clustering", known).feature == "mfcc"
+
+
+@pytest.mark.parametrize(
+    ("notebook", "values", "message"),
+    [
+        ("04_classical_clustering", {"algorithms": ["kmean"]}, "'kmean' is unknown; available are kmeans"),
+        ("04_classical_clustering", {"algorithms": ["dcec"]}, "'dcec' does not take vectors"),
+        ("05_autoencoder_dcec", {"algorithms": ["kmeans"]}, "'kmeans' does not take images; give some of ae_kmeans"),
+        ("04_classical_clustering", {"listen": "hdbscan", "algorithms": ["kmeans"]}, "listen='hdbscan'"),
+        ("04_classical_clustering", {"vectors": "median"}, "vectors='median'"),
+        ("04_classical_clustering", {"plugins": ["nowhere.py"]}, "nowhere.py"),
+        ("06_speaker_embeddings", {"encoder": "x-vector"}, "encoder='x-vector'"),
+        ("03_features", {"features": ["mell"]}, "mell"),
+    ],
+)
+def test_names_are_checked_against_what_there_is(notebook, values, message):
+    with pytest.raises(ValueError, match=message):
+        check(notebook, values)
+
+
+def test_the_algorithm_to_listen_to_is_one_of_those_that_run():
+    assert check("06_speaker_embeddings", {"algorithms": ["kmeans", "auto"]}).listen == "auto"
+    assert check("06_speaker_embeddings", {"algorithms": ["kmeans", "hdbscan"]}).listen == "kmeans"
+
+
+def test_the_project_is_found_from_wherever_a_notebook_is_started(tmp_path, monkeypatch):
+    for folder in ("datasets", "results", "notebooks/drafts"):
+        (tmp_path / folder).mkdir(parents=True)
+    for place in (".", "notebooks", "notebooks/drafts"):
+        monkeypatch.chdir(tmp_path / place)
+        assert check("01_metadata", {}).project == str(tmp_path)

@@ -85,12 +85,16 @@ class Sweep(BaseModel):
         if file is None:
             raise ValueError(f"sweep={str(path)!r}: there is no such file; the package has {', '.join(cls.shipped())}")
         try:
-            return cls.model_validate(parse_yaml(file.read_text(encoding="utf-8"), str(file)))
+            plan = cls.model_validate(parse_yaml(file.read_text(encoding="utf-8"), str(file)))
         except UnicodeDecodeError as error:
             raise ValueError(f"{file} is not YAML: {error}") from None
         except ValidationError as error:
             lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             raise ValueError(f"{file}: {'; '.join(lines)}") from None
+        # a file is looked for beside the sweep, then in the project
+        beside = {name: (file.parent / name).resolve() for name in plan.plugins}
+        plan.plugins = [str(path) if path.is_file() else name for name, path in beside.items()]
+        return plan
 
     @classmethod
     def shipped(cls) -> list[str]:

@@ -85,7 +85,7 @@ def sweep(
                 count = len(step.combinations()) * len(chosen)
                 display.say(f"left out: {step.notebook} ({count} runs that train networks; --networks runs them, too)")
         for dataset, (before, compared) in zip(chosen, work, strict=True):
-            rows += pool.prepare(project, dataset.name, before, resume)
+            rows += pool.prepare(project, dataset.name, before, resume, plan.plugins)
             if all(row["status"] != "failed" for row in rows if row["dataset"] == dataset.name):
                 rows += pool.compare(dataset.name, compared, resume)
     return pd.DataFrame(rows)
@@ -131,11 +131,11 @@ class _Pool:
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
-    def prepare(self, project: Project, dataset: str, tasks: list[Task], resume: bool) -> list[Row]:
+    def prepare(self, project: Project, dataset: str, tasks: list[Task], resume: bool, plugins: list[str]) -> list[Row]:
         """Fetch or scan a dataset if that is missing, then run those of its preparing notebooks that have work."""
         first = first_step(project, dataset)
         if first and all(task.checked.notebook != first for task in tasks):
-            tasks = [Task.of(first, project, {"dataset": dataset}), *tasks]
+            tasks = [Task.of(first, project, {"dataset": dataset, "plugins": plugins}), *tasks]
         return self.one_by_one(tasks, resume, current=True)
 
     def one_by_one(self, tasks: Sequence[Task], resume: bool, *, current: bool = False) -> list[Row]:
