@@ -37,6 +37,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
@@ -109,7 +110,7 @@ class AutoSpeakers(OrderedClusterer):
                 if separation >= CLEAR or _several(cloud, grouping, separation, random_state):
                     self.separation_, labels = separation, _absorb_tiny_clusters(cloud.vectors, grouping)
         self.n_clusters_ = int(labels.max()) + 1
-        return labels[run]
+        return pd.factorize(labels[run])[0].astype(np.intp)  # numbered by first row: rounding does not change them
 
 
 def _several(cloud: Cloud, labels: NDArray[np.intp], separation: float, random_state: np.random.RandomState) -> bool:
