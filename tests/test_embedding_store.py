@@ -1,4 +1,5 @@
 import importlib.util
+import os
 
 import numpy as np
 import pandas as pd
@@ -160,6 +161,11 @@ def test_export_writes_vectors_and_names_in_one_order(recordings, tmp_path):
     folder = found.export(tmp_path / "exported")
     np.testing.assert_array_equal(np.load(folder / "embeddings.npy", allow_pickle=False), found.vectors()[0])
     assert (folder / "filenames.txt").read_text().splitlines() == metadata["path"].tolist()
+    odd = ["a\nb.wav", '"quoted".wav', "c\u2028d.wav", "back\\slash.wav", "\r.wav", " .wav"]
+    index = pd.DataFrame({"path": odd})
+    vectors_module.EmbeddingSet(index, index[:0], "ge2e", folder, np.zeros((6, 2), np.float32)).export(folder)
+    assert vectors_module.read_filenames(folder / "filenames.txt") == odd
+    assert len((folder / "filenames.txt").read_text().splitlines()) == 6
 
 
 def test_an_empty_dataset_gives_an_empty_set(tmp_path):
@@ -292,3 +298,12 @@ def test_an_encoder_that_breaks_its_promise_is_named(recordings, tmp_path):
     assert len(found) == 0
     assert set(found.problems["problem"]) == {"its vector is not finite"}
     assert isinstance(found.index, pd.DataFrame)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_file_that_became_a_pipe_is_named(recordings, tmp_path):
+    metadata = datasets.scan(recordings)
+    (recordings / "low" / "0.wav").unlink()
+    os.mkfifo(recordings / "low" / "0.wav")
+    found = embeddings.extract(metadata, recordings, tmp_path / "store", encoder=Spectrum())
+    assert found.problems.to_dict("records") == [{"path": "low/0.wav", "problem": "not a file"}]

@@ -114,6 +114,17 @@ def load(name: str, **options: Any) -> Encoder:
         When the weights are damaged or not this encoder's.
     FileNotFoundError
         When the weights are not there and cannot be fetched; the message says what to put where.
+
+    Examples
+    --------
+    >>> class Loudness:
+    ...     name, sample_rate, dimension = "loudness", 16000, 2
+    ...     def encode(self, waves, sample_rate=16000):
+    ...         levels = [[1.0, float(np.abs(wave).mean())] for wave in waves]
+    ...         return unit(np.array(levels))
+    >>> register("loudness", Loudness)
+    >>> load("loudness").encode([np.ones(16000, "float32")]).round(3).tolist()
+    [[0.7070000171661377, 0.7070000171661377]]
     """
     return made(name, factory_of(name), options)
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from audioclust import parallel
 from audioclust.embeddings.encoder import Encoder, unit
 from audioclust.embeddings.vectors import stored
+from audioclust.validation import check_number
 
 __all__ = ["disagreement", "mixed", "threshold"]
 
@@ -67,30 +68,25 @@ def mixed(
     ValueError
         When `window` or `hop` is not above 0, or `below` not in -1..1.
     """
-    if not window > 0 or not hop > 0:
-        raise ValueError(f"window={window}, hop={hop}: must be above 0 s")
-    if below is not None and not -1 <= below <= 1:
-        raise ValueError(f"below={below}: must be a cosine in -1..1")
-    _, found, problems = stored(
+    check_number("window", window, np.nextafter(0, 1))
+    check_number("hop", hop, np.nextafter(0, 1))
+    if below is not None:
+        check_number("below", below, -1, 1)
+    _, computed, problems = stored(
         metadata, root, store, encoder=encoder, windows=(window, hop), jobs=jobs, options=options, description="windows"
     )
-    usable = metadata[metadata["sha256"].isin(found.keys()) & ~metadata["path"].isin(problems["path"])]
-    windows = [found[key] for key in usable["sha256"]]
-    scores = [disagreement(vectors) for vectors in windows]
-    apart = math.ceil(window / hop)  # windows that share no sample
-    neighbours = [np.einsum("ij,ij->i", vectors[:-apart], vectors[apart:]) for vectors in windows]
-    agreement = np.array([score for score, _ in scores])
+    usable = metadata[metadata["sha256"].isin(computed.keys()) & ~metadata["path"].isin(problems["path"])]
+    windows = [computed[key] for key in usable["sha256"]]
     if below is None:
+        apart = math.ceil(window / hop)  # windows that share no sample
+        neighbours = [np.einsum("ij,ij->i", vectors[:-apart], vectors[apart:]) for vectors in windows]
         below = threshold(np.concatenate([*neighbours, []]))
-    table = pd.DataFrame(
-        {
-            "path": usable["path"].to_numpy(),
-            "windows": [len(vectors) for vectors in windows],
-            "agreement": agreement,
-            "share": [share for _, share in scores],
-            "mixed": agreement < below,
-        }
-    )
+    scores = pd.DataFrame([disagreement(vectors) for vectors in windows], columns=["agreement", "share"], dtype=float)
+    table = scores.assign(
+        path=usable["path"].to_numpy(),
+        windows=[len(vectors) for vectors in windows],
+        mixed=scores["agreement"] < below,
+    )[["path", "windows", "agreement", "share", "mixed"]]
     table.attrs["below"] = below
     return table
 

@@ -7,8 +7,11 @@ was killed goes on where it stopped. A row holds all vectors of the file: one, o
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -23,7 +26,7 @@ from audioclust import audio, files, parallel, recording
 from audioclust.embeddings import rows
 from audioclust.embeddings.encoder import Encoder, factory_of, load, made, unit
 
-__all__ = ["EmbeddingSet", "extract"]
+__all__ = ["EmbeddingSet", "extract", "read_filenames"]
 
 LONG = 600.0  # s; a longer recording is read, and encoded, in stretches of half of it
 BLOCK_SECONDS, BLOCK_FILES = 600.0, 256  # what a killed run loses at most, per worker
@@ -64,6 +67,9 @@ class EmbeddingSet:
     def export(self, folder: str | Path) -> Path:
         """Write ``embeddings.npy`` [shape=(n, d), float32] and ``filenames.txt`` (one path per line, same order).
 
+        A path with a line break in it, or with a quotation mark at its start, stands there as JSON text:
+        :func:`read_filenames` gives it back.
+
         Returns
         -------
         Path
@@ -73,8 +79,32 @@ class EmbeddingSet:
         with files.atomic(folder / "embeddings.npy") as part:
             np.save(part, self._vectors, allow_pickle=False)
         with files.atomic(folder / "filenames.txt") as part:
-            part.write_text("".join(f"{path}\n" for path in self.index["path"]), encoding="utf-8")
+            part.write_text("".join(f"{_line(path)}\n" for path in self.index["path"]), encoding="utf-8")
         return folder
+
+
+def read_filenames(path: str | Path) -> list[str]:
+    r"""Read the paths in a ``filenames.txt``, of this or an older version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "filenames.txt"
+    >>> _ = file.write_text('a.wav\n"two\\nlines.wav"\n')
+    >>> read_filenames(file)
+    ['a.wav', 'two\nlines.wav']
+    """
+    return [_name(line) for line in Path(path).read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def _line(path: str) -> str:
+    return json.dumps(path) if path.startswith('"') or len(path.splitlines()) != 1 else path
+
+
+def _name(line: str) -> str:
+    with suppress(ValueError):
+        return str(json.loads(line)) if line.startswith('"') else line
+    return line
 
 
 class _Windows(NamedTuple):
@@ -310,7 +340,7 @@ def _long(file: _File, encoder: Encoder, windows: _Windows | None) -> NDArray[np
     parts = []
     for begin, end in pairwise(edges):
         frames = recording.read(file.path, start=int(begin), frames=int(end - begin))[0]
-        wave = audio.resample(frames.mean(axis=1), rate, encoder.sample_rate)
+        wave = audio.resample(recording.mono(frames), rate, encoder.sample_rate)
         pieces = _cut(wave, encoder, windows)
         parts.append(_checked(encoder.encode(pieces, encoder.sample_rate), len(pieces), encoder))
     vectors = np.concatenate(parts)
@@ -318,4 +348,8 @@ def _long(file: _File, encoder: Encoder, windows: _Windows | None) -> NDArray[np
 
 
 def _reason(error: Exception) -> str:
-    return error.problem if isinstance(error, recording.RecordingError) else str(error).strip() or type(error).__name__
+    if isinstance(error, recording.RecordingError):
+        return error.problem
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.errno == errno.EINVAL else f"cannot be read: {error.strerror}"
+    return str(error).strip() or type(error).__name__

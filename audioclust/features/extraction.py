@@ -94,6 +94,20 @@ def extract(
         When a feature or setting is unknown, the table lacks a column, or no recording in it can be used.
     OSError
         When the store cannot be written, with what to do. Finished recordings are kept.
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> from audioclust import datasets
+    >>> root = Path(tempfile.mkdtemp())
+    >>> for name, hertz in {"low": 200, "high": 900}.items():
+    ...     soundfile.write(root / f"{name}.wav", np.sin(hertz * np.arange(8000) / 1273), 8000)
+    >>> found = extract(datasets.scan(root), root, root / "store", ["mel", "mfcc"], jobs=1)
+    >>> found
+    FeatureSet(2 recordings; mel, mfcc)
+    >>> X, index = found.vectors("mfcc")
+    >>> X.shape, index["path"].tolist()
+    ((2, 40), ['high.wav', 'low.wav'])
     """
     from audioclust.features.feature_set import FeatureSet
 
@@ -102,33 +116,39 @@ def extract(
     parallel.worker_count(jobs)
     warn_of_empty_bands([entry.feature for entry in entries.values()], chosen)
     usable = _usable(metadata)
-    paths = {sha256: Path(root) / path for sha256, path in zip(usable["sha256"], usable["path"], strict=True)}
-    lengths = usable["duration"].fillna(1.0) if "duration" in usable else [1.0] * len(usable)
-    seconds = {sha256: float(length) for sha256, length in zip(usable["sha256"], lengths, strict=True)}
-    problems: dict[str, str] = {}
     try:
-        for entry in entries.values():
-            entry.create()
-            entry.mend()
-        for found in parallel.map(
-            _work, _tasks(paths, seconds, entries, jobs, arrays), jobs=jobs, description="features", chunk=1
-        ):
-            problems |= found
-        for entry in entries.values():
-            entry.assemble(list(paths))
+        problems = _computed(usable, Path(root), entries, jobs, arrays)
     except OSError as error:
         reason = error.strerror or str(error)
         message = f"cannot write features to {store}: {reason}. What is finished is kept; run again to go on"
         raise OSError(error.errno, message) from error
     failed = usable["sha256"].isin(list(problems))
     if failed.all():
-        raise ValueError(
-            f"none of the {len(usable)} recordings can be analysed; the first: {next(iter(problems.values()))}"
-        )
+        first = next(iter(problems.values()))
+        raise ValueError(f"none of the {len(usable)} recordings can be analysed; the first: {first}")
     table = usable.loc[failed, ["path"]].assign(problem=usable.loc[failed, "sha256"].map(problems))
     for path, problem in table.itertuples(index=False):
         log.warning("%s: %s", path, problem)
     return FeatureSet(usable[~failed].reset_index(drop=True), table.reset_index(drop=True), Path(store), entries)
+
+
+def _computed(
+    usable: pd.DataFrame, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
+) -> dict[str, str]:
+    """Bring the store up to date, and return the problems by SHA-256."""
+    paths = {sha256: root / path for sha256, path in zip(usable["sha256"], usable["path"], strict=True)}
+    lengths = usable["duration"].fillna(1.0) if "duration" in usable else [1.0] * len(usable)
+    seconds = {sha256: float(length) for sha256, length in zip(usable["sha256"], lengths, strict=True)}
+    for entry in entries.values():
+        entry.create()
+        entry.mend()
+    problems: dict[str, str] = {}
+    tasks = _tasks(paths, seconds, entries, jobs, arrays)
+    for failed in parallel.map(_work, tasks, jobs=jobs, description="features", chunk=1):
+        problems |= failed
+    for entry in entries.values():
+        entry.assemble(list(paths))
+    return problems
 
 
 def _usable(metadata: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from audioclust.geometry import canonical_order
+from audioclust.validation import check_choice, check_number
 
 __all__ = ["GroupScaler"]
 
@@ -46,6 +47,14 @@ class GroupScaler(TransformerMixin, BaseEstimator):
         Group of every recording fitted, as given or numbered from 0.
     n_groups_ : int
         Number of groups.
+
+    Examples
+    --------
+    >>> X = [[0.0], [2.0], [100.0], [104.0]]
+    >>> GroupScaler().fit_transform(X).ravel().tolist()
+    [-1.0, 1.0, -1.0, 1.0]
+    >>> GroupScaler().fit_transform(X, groups=["a", "b", "a", "b"]).ravel().tolist()
+    [-1.0, -1.0, 1.0, 1.0]
     """
 
     def __init__(self, n_groups: int | str = 2) -> None:
@@ -127,9 +136,10 @@ class GroupScaler(TransformerMixin, BaseEstimator):
 
     def _find(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         asked = self.n_groups
-        whole = isinstance(asked, (int, np.integer)) and not isinstance(asked, bool) and asked >= 1
-        if not whole and asked != "auto":
-            raise ValueError(f"n_groups={asked!r}: give a whole number from 1, or 'auto'")
+        if isinstance(asked, str):
+            check_choice("n_groups", asked, ("auto",))
+        else:
+            check_number("n_groups", asked, 1, whole=True)
         if len(X) == 1 or asked == 1:
             return np.zeros(len(X), dtype=np.intp)
         order = canonical_order(X)
@@ -139,9 +149,9 @@ class GroupScaler(TransformerMixin, BaseEstimator):
             k = int(np.argmax(heights[:-1] / heights[1:])) + 2 if len(heights) > 1 else 2
         else:
             k = min(int(asked), len(X))
-        found = np.empty(len(X), dtype=np.intp)
-        found[order] = pd.factorize(fcluster(tree, k, "maxclust"))[0]
-        return found
+        groups = np.empty(len(X), dtype=np.intp)
+        groups[order] = pd.factorize(fcluster(tree, k, "maxclust"))[0]
+        return groups
 
 
 def _checked(groups: ArrayLike, length: int) -> NDArray[Any]:
