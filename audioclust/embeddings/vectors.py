@@ -156,6 +156,16 @@ def extract(
     ------
     ValueError
         For an unknown encoder or option, or metadata without ``path`` and ``sha256``.
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> from audioclust import datasets
+    >>> root = Path(tempfile.mkdtemp())
+    >>> soundfile.write(root / "a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> vectors, index = extract(datasets.scan(root), root, root / "store", "ge2e").vectors()
+    >>> vectors.shape, index["path"].tolist()
+    ((1, 256), ['a.wav'])
     """
     folder, found, problems = stored(
         metadata, root, store, encoder=encoder, windows=None, jobs=jobs, options=options, description="vectors"

@@ -78,6 +78,13 @@ def describe(y: np.ndarray, sample_rate: int) -> dict[str, float]:
     ------
     ValueError
         When `y` is not one channel of finite samples, or `sample_rate` is too low.
+
+    Examples
+    --------
+    >>> tone = 0.1 * np.sign(np.sin(2 * np.pi * 150 * np.arange(22050) / 22050))
+    >>> found = describe(tone, 22050)
+    >>> round(found["f0"]), round(found["rms"])
+    (150, -20)
     """
     y = np.asarray(y, dtype=np.float32)
     if y.ndim != 1 or not np.isfinite(y).all():

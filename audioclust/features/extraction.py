@@ -78,8 +78,8 @@ def extract(
     jobs : int or str
         Worker processes, see `audioclust.parallel`.
     arrays : bool
-        Whether to keep the features over time too, for `FeatureSet.array`. They take some hundred times the room, and
-        those of one recording are then in memory at once, however long it is.
+        Whether to keep the features over time too, for `FeatureSet.array`: some hundred times the room on the disk,
+        and those of one recording in memory at once, however long it is.
     **settings
         See :class:`audioclust.features.settings.Settings`.
 
@@ -97,20 +97,8 @@ def extract(
 
     Examples
     --------
-    >>> import tempfile, soundfile
-    >>> from audioclust import datasets
-    >>> root = Path(tempfile.mkdtemp())
-    >>> for name, hertz in {"low": 200, "high": 900}.items():
-    ...     soundfile.write(root / f"{name}.wav", np.sin(hertz * np.arange(8000) / 1273), 8000)
-    >>> found = extract(datasets.scan(root), root, root / "store", ["mel", "mfcc"], jobs=1)
-    >>> found
-    FeatureSet(2 recordings; mel, mfcc)
-    >>> X, index = found.vectors("mfcc")
-    >>> X.shape, index["path"].tolist()
-    ((2, 40), ['high.wav', 'low.wav'])
+    See :class:`~audioclust.features.feature_set.FeatureSet`.
     """
-    from audioclust.features.feature_set import FeatureSet
-
     chosen = Settings.of(settings)
     entries = {name: Entry.at(store, name, chosen) for name in check_features(features)}
     parallel.worker_count(jobs)
@@ -122,6 +110,13 @@ def extract(
         reason = error.strerror or str(error)
         message = f"cannot write features to {store}: {reason}. What is finished is kept; run again to go on"
         raise OSError(error.errno, message) from error
+    return _feature_set(usable, problems, Path(store), entries)
+
+
+def _feature_set(usable: pd.DataFrame, problems: dict[str, str], store: Path, entries: dict[str, Entry]) -> FeatureSet:
+    """Part the recordings into those that are in the store and those with a problem."""
+    from audioclust.features.feature_set import FeatureSet
+
     failed = usable["sha256"].isin(list(problems))
     if failed.all():
         first = next(iter(problems.values()))
@@ -129,7 +124,7 @@ def extract(
     table = usable.loc[failed, ["path"]].assign(problem=usable.loc[failed, "sha256"].map(problems))
     for path, problem in table.itertuples(index=False):
         log.warning("%s: %s", path, problem)
-    return FeatureSet(usable[~failed].reset_index(drop=True), table.reset_index(drop=True), Path(store), entries)
+    return FeatureSet(usable[~failed].reset_index(drop=True), table.reset_index(drop=True), store, entries)
 
 
 def _computed(

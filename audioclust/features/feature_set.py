@@ -33,6 +33,20 @@ class FeatureSet:
         Where it is kept.
     entries : dict of str to Entry
         Of each feature.
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> from audioclust import datasets, features
+    >>> root = Path(tempfile.mkdtemp())
+    >>> for hertz in (200, 900, 3000):
+    ...     soundfile.write(root / f"{hertz}.wav", np.sin(hertz * np.arange(8000) / 1273), 8000)
+    >>> found = features.extract(datasets.scan(root), root, root / "store", "mel", jobs=1)
+    >>> len(found), found.features
+    (3, ('mel',))
+    >>> X, index = found.vectors("mel", "mean", pca=2)
+    >>> X.shape, found.images("mel")[0].shape
+    ((3, 2), (3, 48, 96))
     """
 
     index: pd.DataFrame
