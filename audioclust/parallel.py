@@ -96,12 +96,14 @@ def progress(items: Iterable[Item], description: str, total: int | None = None) 
     if told is None:
         yield from tqdm(items, desc=description, total=total, disable=quiet(), leave=False)
         return
-    last = 0.0
-    for done, item in enumerate(items):
+    of_all = f"/{total}" if total else ""
+    Path(told).write_text(f"{description} 0{of_all}", encoding="utf-8")
+    last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
         if time.monotonic() - last > 1:
             last = time.monotonic()
-            Path(told).write_text(f"{description} {done}" + (f"/{total}" if total else ""), encoding="utf-8")
-        yield item
+            Path(told).write_text(f"{description} {done}{of_all}", encoding="utf-8")
 
 
 def map(

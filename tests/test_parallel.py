@@ -1,10 +1,12 @@
 """Workers and progress."""
 
 import os
+import signal
 
 import pytest
+import threadpoolctl
 
-from audioclust import parallel
+from audioclust import parallel, plugins
 
 
 def _square(x):
@@ -49,6 +51,61 @@ def test_a_cluster_without_dask_says_what_to_install():
             list(parallel.map(_square, range(3), jobs="tcp://127.0.0.1:1"))
     else:
         pytest.skip("Dask is installed")
+
+
+def _end_once(path):
+    """Kill this worker, but not twice for the same file."""
+    if path.suffix == ".once" and not path.with_suffix(".seen").exists():
+        path.with_suffix(".seen").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if path.suffix == ".always":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+def test_a_worker_that_the_system_ends_costs_nothing(tmp_path):
+    work = [tmp_path / name for name in ("a.ok", "b.once", "c.ok", "d.ok")]
+    assert list(parallel.map(_end_once, work, jobs=2, chunk=1)) == [path.name for path in work]
+    with pytest.raises(RuntimeError, match=r"ended a worker process.*b\.always"):
+        list(parallel.map(_end_once, [tmp_path / "a.ok", tmp_path / "b.always"], jobs=2, chunk=1))
+
+
+def _known_plugins(_):
+    return [name for name in plugins.loaded() if name.endswith("mine.py")]
+
+
+def test_workers_know_the_plugins(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("VALUE = 1")
+    plugins.load([str(path)])
+    assert list(parallel.map(_known_plugins, range(2), jobs=2)) == [[str(path)]] * 2
+
+
+def test_progress_is_written_where_a_headless_run_asks(tmp_path, monkeypatch):
+    monkeypatch.setenv(parallel.PROGRESS_FILE, str(tmp_path / "progress"))
+    steps = parallel.progress(range(3), "counting")
+    next(steps)
+    assert (tmp_path / "progress").read_text() == "counting 0/3"
+    assert list(steps) == [1, 2]
+
+
+def test_a_cluster():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        assert parallel.worker_count(address) == 2
+        assert list(parallel.map(_square, range(20), jobs=address)) == [x * x for x in range(20)]
+        with parallel.Workers(address) as workers:
+            assert workers.executor().submit(_square, 3).result() == 9
+            pools = list(workers.map(_pool_sizes, range(2), chunk=1))
+    assert all(set(sizes) <= {1} for sizes in pools)
+
+
+def _pool_sizes(_):
+    import numpy  # noqa: F401
+
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
 
 
 def test_progress_is_silent_when_asked(capfd, monkeypatch):

@@ -1,5 +1,6 @@
 """A sweep goes on past what fails, resumes what was killed, and is what the command line says it is."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import yaml
 from audioclust import datasets, files, runs
 from audioclust.project import Project
 
+BOMB = "\n".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in itertools.pairwise("abcdefghi"))
+HUGE = ", ".join(f"{name}: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]" for name in "abcde")
 PLAN = {
     "name": "tiny",
     "datasets": [{"name": "synthetic", "labels": ["speaker"]}],
@@ -99,6 +102,13 @@ def test_changed_recordings_make_runs_stale(home):
         ("name: [", "is not YAML"),
         ("name: x\ncompare: [{notebok: a}]", "notebok"),
         ("datasets: []", "name"),
+        ("name: x\ncompare: [{notebook: 04_classical_clustering, matrix: {feature: []}}]", "matrix.feature"),
+        ("name: x\ncompare: [{notebook: 04_classical_clustering, parameters: {project: y}}]", "project cannot be set"),
+        ("a: &a [x, x, x, x, x, x, x, x, x, x]\n" + BOMB, "aliases"),
+        ("name: &a [*a]", "holds itself"),
+        ("name: " + "[" * 5000, "nested too deeply"),
+        ("#" * 200_000, "characters"),
+        (f"name: x\ncompare: [{{notebook: a, matrix: {{{HUGE}}}}}]", "more than 10000"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, text, message):
@@ -112,6 +122,28 @@ def test_a_bad_parameter_stops_before_anything_runs(home):
     bad = {**PLAN, "compare": [{"notebook": "04_classical_clustering", "matrix": {"feature": ["mfcc", "mfc"]}}]}
     with pytest.raises(ValueError, match="mfc"):
         runs.sweep(runs.Sweep.model_validate(bad), home)
+
+
+def test_a_typo_is_named_before_anything_runs_and_leaves_nothing(home):
+    before = set(home.root.rglob("*"))
+    for step, message in (
+        ({"notebook": "04_classical_clustering", "matrix": {"featur": ["mfcc"]}}, "no parameter featur; it has"),
+        ({"notebook": "04_classical"}, "04_classical_clustering"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            runs.sweep(runs.Sweep.model_validate({**PLAN, "compare": [*PLAN["compare"], step]}), home)
+    nowhere = {**PLAN, "datasets": [*PLAN["datasets"], {"name": "nowhere"}]}
+    with pytest.raises(ValueError, match=r"dataset='nowhere': the project has synthetic; the catalogue has .*esc10"):
+        runs.sweep(runs.Sweep.model_validate(nowhere), home)
+    assert set(home.root.rglob("*")) == before
+
+
+def test_networks_are_left_out_unless_asked_for(home, monkeypatch, capsys):
+    monkeypatch.delenv("AUDIOCLUST_QUIET")
+    step = {"notebook": "05_autoencoder_dcec", "networks": True, "matrix": {"feature": ["mel", "mfcc"]}}
+    plan = runs.Sweep.model_validate({**PLAN, "prepare": [], "compare": [step]})
+    assert runs.sweep(plan, home).empty
+    assert "left out: 05_autoencoder_dcec (2 runs that train networks; --networks" in capsys.readouterr().err
 
 
 def test_shipped_sweeps_are_valid():
