@@ -280,7 +280,9 @@ def _tell(text: str) -> None:
 
 
 def _jobs(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdigit() else text
+    from audioclust import parallel
+
+    return parallel.Workers(int(text) if text.lstrip("-").isdigit() else text).jobs  # checked, and not connected yet
 
 
 def _assignment(text: str) -> tuple[str, Any]:

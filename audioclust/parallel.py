@@ -177,6 +177,8 @@ class Workers:
     """
 
     def __init__(self, jobs: Jobs = 1) -> None:
+        if isinstance(jobs, str) and "://" not in jobs:
+            raise ValueError(f"jobs={jobs!r}: give a number of processes or a Dask address such as 'tcp://host:8786'")
         self._client: Any = None
         self.jobs = jobs
         self.count = 0 if isinstance(jobs, str) else worker_count(jobs)
@@ -292,8 +294,6 @@ def _on_one_thread(items: Sequence[Any], function: bytes, names: list[str]) -> l
 
 
 def _connected(address: str) -> Any:
-    if "://" not in address:
-        raise ValueError(f"jobs={address!r}: give a number of processes or a Dask address such as 'tcp://host:8786'")
     try:
         from distributed import Client
     except ImportError:
