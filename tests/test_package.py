@@ -125,7 +125,7 @@ def imported_distributions() -> set[str]:
 
 
 def test_requirements_are_what_the_package_imports():
-    started = {"jupyterlab", "ipykernel", "scikit-fuzzy"}  # as programs of their own
+    started = {"jupyterlab", "ipykernel"}  # as programs of their own
     brought = {
         "ipython",
         "jupyter-client",
