@@ -287,3 +287,14 @@ def test_names_of_the_full_length_fit(tmp_path, rng):
     result = audio.transform(datasets.scan(tmp_path / "in"), tmp_path / "in", tmp_path / "out", jobs=1)
     assert result["problem"].isna().all()
     assert len(result["path"][0]) == 255
+
+
+def test_damage_in_what_was_made_is_mended(metadata, root, tmp_path, rng):
+    first = audio.transform(metadata, root, tmp_path, jobs=1)
+    path = tmp_path / audio.settings_key() / "a" / "same.wav"
+    whole = path.read_bytes()
+    marks = [whole.index(mark) for mark in (b"notes", b"source", b"data")]
+    for at in (24, *marks, len(whole) - 100, len(whole) // 2):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        pd.testing.assert_frame_equal(audio.transform(metadata, root, tmp_path, jobs=1), first)
+        assert path.read_bytes() == whole

@@ -8,13 +8,17 @@ and that a full disk is an ``OSError`` with its number.
 from __future__ import annotations
 
 import json
+import os
 import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
+from audioclust import files
 from audioclust.audio.filters import Samples
 
 __all__ = ["read_origin", "to_pcm16", "write"]
@@ -42,25 +46,43 @@ def write(path: Path, y: Samples, sample_rate: int, *, subtype: str, origin: dic
     size = width * len(y)
     if size > LARGEST:
         raise ValueError(f"{len(y):,} samples are more than a WAV file holds")
-    comment = json.dumps(origin | {"samples": len(y)}, sort_keys=True).encode() + b"\0"  # ASCII: json escapes the rest
-    chunks = _chunk(b"fmt ", struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width))
-    if kind == 3:
-        chunks += _chunk(b"fact", struct.pack("<I", len(y)))
+    form = _chunk(b"fmt ", struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width))
+    sum_ = zlib.crc32(form)
+    for block in _stored(y, kind):
+        sum_ = zlib.crc32(block, sum_)
+    # ASCII: json escapes the rest
+    comment = json.dumps(origin | {"samples": len(y), "checksum": sum_}, sort_keys=True).encode() + b"\0"
+    chunks = form + (_chunk(b"fact", struct.pack("<I", len(y))) if kind == 3 else b"")
     chunks += _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", comment))
     with path.open("wb") as handle:
         handle.write(struct.pack("<4sI4s", b"RIFF", 4 + len(chunks) + 8 + size, b"WAVE") + chunks)
         handle.write(struct.pack("<4sI", b"data", size))
-        for start in range(0, len(y), BLOCK):
-            block = y[start : start + BLOCK]
-            handle.write((to_pcm16(block) if kind == 1 else block.astype("<f4")).tobytes())
+        for block in _stored(y, kind):
+            handle.write(block)
+
+
+def _stored(y: Samples, kind: int) -> Iterator[bytes]:
+    """Yield the samples as they are stored, block by block."""
+    for start in range(0, len(y), BLOCK):
+        block = y[start : start + BLOCK]
+        yield (to_pcm16(block) if kind == 1 else block.astype("<f4")).tobytes()
 
 
 def read_origin(path: Path) -> dict[str, Any]:
-    """Return what :func:`write` put into the comment; empty when the file is not one of its files, or not whole."""
+    """Return what :func:`write` put into the comment; empty when the file is not its own, not whole, or damaged."""
     try:
         with soundfile.SoundFile(path) as sound:
-            origin = json.loads(sound.comment)
-            return origin if isinstance(origin, dict) and origin.get("samples") == sound.frames else {}
+            origin, frames = json.loads(sound.comment), sound.frames
+            width = 2 if sound.subtype == "PCM_16" else 4
+        if not isinstance(origin, dict) or origin.get("samples") != frames or not isinstance(origin.get("notes"), list):
+            return {}
+        with files.open_regular(path) as handle:
+            handle.seek(12)
+            sum_ = zlib.crc32(handle.read(24))
+            handle.seek(-width * frames, os.SEEK_END)
+            while block := handle.read(4 * BLOCK):
+                sum_ = zlib.crc32(block, sum_)
+        return origin if origin.get("checksum") == sum_ else {}
     except (soundfile.SoundFileError, OSError, ValueError):
         return {}
 

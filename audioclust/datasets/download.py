@@ -46,7 +46,6 @@ def download(
     url : str
         http, https or ftp.
     path : str or Path
-        Where the complete file will stand.
     largest : int, optional
         Bytes the file may have; a server that sends more is stopped.
     progress : callable
@@ -54,17 +53,12 @@ def download(
     wait : float
         Seconds before the second of three tries, twice that before the third.
 
-    Returns
-    -------
-    Path
-        `path`.
-
     Raises
     ------
     DownloadError
         When the file is larger than `largest`. Nothing is kept.
     OSError
-        When the server cannot be reached, refuses, or keeps breaking off. The part received so far is kept.
+        When the server cannot be reached, refuses, or keeps breaking off. What came so far is kept.
     """
     if not url.startswith(("http://", "https://", "ftp://")):
         raise ValueError(f"url={url!r}: give an http, https or ftp address")
@@ -76,8 +70,8 @@ def download(
             _receive(url, part, largest, progress)
             break
         except DownloadError:
-            part.unlink(missing_ok=True)
-            _tag(part).unlink(missing_ok=True)
+            for left in (part, _tag(part)):
+                left.unlink(missing_ok=True)
             raise
         except urllib.error.HTTPError as error:
             error.close()
@@ -88,7 +82,7 @@ def download(
             problem: Exception = error
         except (OSError, http.client.HTTPException) as error:
             problem = error
-        if attempt == _TRIES - 1:
+        if attempt + 1 == _TRIES:
             raise problem
         _log.warning("%s: %s; trying again", url, problem)
         time.sleep(wait * (attempt + 1))

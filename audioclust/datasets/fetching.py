@@ -52,13 +52,12 @@ def fetch(
     name : str
         A name in :func:`audioclust.datasets.catalogue`.
     project : Project or path
-        Where to.
     offline : bool, optional
         Never use the network. Default: whether the environment variable ``AUDIOCLUST_OFFLINE`` is set (and not 0).
     jobs : int or str
         Worker processes for reading the recordings.
     progress : callable
-        Called with the blocks of a download, a description and a total, like :func:`audioclust.parallel.progress`.
+        See :func:`audioclust.datasets.download.download`.
     **options
         For the dataset's own ``prepare``: ``flat=True`` of AudioMNIST, ``speakers=20`` of the synthetic voices.
 
@@ -83,9 +82,8 @@ def fetch(
             raise ValueError(f"dataset={name!r}: stands for {project.recordings(name)}; scan that folder instead")
         ready = folder / "downloads" / "prepared.json"
         state = {"remotes": dataset.REMOTES, "options": options}
-        earlier = files.read_json(ready) if ready.exists() else {"recordings": []}
-        known = _known(project, name)
-        if {name: earlier.get(name) for name in state} != state:
+        earlier, known = files.read_json(ready) if ready.exists() else {"recordings": []}, _known(project, name)
+        if {key: earlier.get(key) for key in state} != state:
             held = [_obtain(dataset, remote, folder / "downloads", offline, progress) for remote in dataset.REMOTES]
             for path in earlier["recordings"]:  # of other options
                 (folder / path).unlink(missing_ok=True)

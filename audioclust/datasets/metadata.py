@@ -59,30 +59,23 @@ def scan(
     Parameters
     ----------
     root : str or Path
-        The dataset's folder, flat or nested.
     rule : callable, dataset or str, optional
-        Where label columns come from: a function from a relative path to ``{column: value}``, a dataset of
-        the catalogue or its name. It may set ``label`` too.
+        Where label columns (``label`` too) come from: a function from a path to ``{column: value}``, or a dataset.
     known : DataFrame, optional
         An earlier result for the same folder. Files whose size and times have not changed since are not read again.
     allow_loss : bool
-        Accept that most of the `known` recordings are gone. By default that is an error: the drive may be missing.
+        Accept that most `known` recordings are gone, which else is an error: the drive may be missing.
     jobs : int or str
         Worker processes, see :mod:`audioclust.parallel`.
 
     Returns
     -------
     DataFrame
-        See the module's opening; all columns with their types even when there is no file.
 
     Raises
     ------
-    FileNotFoundError
-        When `root` does not exist.
-    NotADirectoryError
-        When `root` is no folder.
-    PermissionError
-        When `root` cannot be read.
+    OSError
+        When `root` does not exist, is no folder, or cannot be read.
     ValueError
         When more than half of the `known` recordings are gone and `allow_loss` is False, `root` is a project's own
         folder, or the rule gives a column of the table itself.
@@ -95,6 +88,23 @@ def scan(
     ...     scan(folder)[["path", "problem"]].to_dict("records")
     [{'path': 'wren.wav', 'problem': 'empty file'}]
     """
+    root = _checked(root)
+    names, columns = _rule(rule)
+    paths, unreadable = _walk(root)
+    stamps = {path: _stamp(root / path) for path in paths}
+    inspected = _reusable(known, stamps)
+    fresh = [path for path in paths if path not in inspected]
+    inspected |= zip(fresh, parallel.map(partial(_inspect, root), fresh, jobs=jobs, description="scan"), strict=True)
+    table = _table(paths, inspected, unreadable)
+    _check_lost(root, known, table, allow_loss)
+    table = _labelled(table, names, columns)
+    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
+    _log.info("%s: %d recordings, %d with a problem", root, len(table), table["problem"].notna().sum())
+    return table
+
+
+def _checked(root: str | Path) -> Path:
+    """Return the folder to scan, or raise where it is none."""
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"no such folder: {root}")
@@ -102,21 +112,15 @@ def scan(
         raise NotADirectoryError(f"{root} is a file: give the folder that holds the recordings")
     if is_project(root):
         raise ValueError(f"root={str(root)!r}: is a project's folder; give the folder that holds the recordings")
-    names, columns = _rule(rule)
-    paths, unreadable = _walk(root)
-    stamps = {path: _stamp(root / path) for path in paths}
-    inspected = _reusable(known, stamps)
-    fresh = [path for path in paths if path not in inspected]
-    inspected |= zip(fresh, parallel.map(partial(_inspect, root), fresh, jobs=jobs, description="scan"), strict=True)
+    return root
+
+
+def _table(paths: list[str], inspected: Mapping[str, dict[str, Any]], unreadable: Mapping[str, str]) -> pd.DataFrame:
+    """Put files and unreadable folders into one table, in its order."""
     rows = [_describe(path) | inspected[path] for path in paths]
     rows += [_describe(path, folder=True) | {"problem": problem} for path, problem in unreadable.items()]
     rows.sort(key=lambda row: _order(row["path"]))
-    table = pd.DataFrame(rows, columns=[*_BEFORE, *_INSPECTED])
-    _check_lost(root, known, table, allow_loss)
-    table = _labelled(table, names, columns)
-    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
-    _log.info("%s: %d recordings, %d with a problem", root, len(table), table["problem"].notna().sum())
-    return table
+    return pd.DataFrame(rows, columns=[*_BEFORE, *_INSPECTED])
 
 
 def _labelled(table: pd.DataFrame, names: list[str], columns: Rule) -> pd.DataFrame:
