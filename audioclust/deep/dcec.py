@@ -187,15 +187,15 @@ class DCEC(ClusterMixin, ImageEstimator):
         n_init: int = 20,
         batch_size: int | None = None,
         learning_rate: float = 1e-3,
-        shift: float = 0.0,
-        time_mask: float = 0.0,
-        frequency_mask: float = 0.0,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         device: str = "auto",
         precision: str = "auto",
         folder: str | Path | None = None,
         checkpoint_every: int = 10,
         tensorboard: bool = False,
+        shift: float = 0.0,
+        time_mask: float = 0.0,
+        frequency_mask: float = 0.0,
     ) -> None:
         self.n_clusters = n_clusters
         self.autoencoder = autoencoder
@@ -206,15 +206,15 @@ class DCEC(ClusterMixin, ImageEstimator):
         self.n_init = n_init
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.shift = shift
-        self.time_mask = time_mask
-        self.frequency_mask = frequency_mask
         self.random_state = random_state
         self.device = device
         self.precision = precision
         self.folder = folder
         self.checkpoint_every = checkpoint_every
         self.tensorboard = tensorboard
+        self.shift = shift
+        self.time_mask = time_mask
+        self.frequency_mask = frequency_mask
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Cluster images.
@@ -222,9 +222,8 @@ class DCEC(ClusterMixin, ImageEstimator):
         Parameters
         ----------
         X : array [shape=(n, height, width) or (n, 1, height, width)]
-            Finite numbers, uint8 or floating; n >= n_clusters.
+            As for :meth:`ConvAutoencoder.fit`; n >= n_clusters.
         y : ignored
-            There for scikit-learn's interface.
 
         Returns
         -------

@@ -95,9 +95,8 @@ class Embedded(ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : array [shape=(n, height, width) or (n, 1, height, width)]
-            Finite numbers, uint8 or floating; at least two images.
+            As for :meth:`ConvAutoencoder.fit`.
         y : ignored
-            There for scikit-learn's interface.
 
         Returns
         -------

@@ -10,7 +10,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,12 @@ class Fit:
         """How surely each recording belongs to its cluster [shape=(n,)]; None where the clusterer does not say."""
         values = getattr(self.estimator, "probabilities_", None)
         return values if values is None or np.ndim(values) == 1 else np.max(values, axis=1)
+
+    @property
+    def hardware(self) -> dict[str, Any]:
+        """Where a network was trained: device, precision, threads; empty for others."""
+        used = getattr(getattr(self.estimator, "autoencoder_", self.estimator), "hardware_", None)
+        return asdict(used) if is_dataclass(used) and not isinstance(used, type) else {}
 
 
 def tasks(

@@ -128,6 +128,8 @@ class Run:
                     self._note(task.algorithm, label=column, error=fitted.error, **noted)
                     continue
                 self.estimators.setdefault((task.algorithm, column), fitted.estimator)
+                if fitted.hardware:
+                    self.outputs["hardware"] = fitted.hardware
                 self.add(
                     fitted.labels, getattr(fitted.estimator, "embedding_", X), index, algorithm=task.algorithm,
                     label=column, warnings=fitted.warnings,
@@ -158,7 +160,8 @@ class Run:
         """Score a clustering that was made elsewhere and record it; returns its scores."""
         labelled = label is not None and label in index
         truth = index[label].to_numpy() if labelled and index[label].notna().any() else None
-        named = list(dict.fromkeys([*warnings, *degenerate.check(labels, asked=k)]))
+        said = list(dict.fromkeys(warnings))  # an estimator may have said the same, with its name before it
+        named = said + [each for each in degenerate.check(labels, asked=k) if not any(w.endswith(each) for w in said)]
         scores = evaluation.evaluate(labels, truth, X)
         self._note(
             algorithm, params=params, seed=seed, label=label, k=k, feature=feature, vectors=vectors, extra=extra,

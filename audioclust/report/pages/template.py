@@ -24,7 +24,7 @@ class _Page(Template):
 
 
 def fill(template: str, *, title: str, **parts: str) -> str:
-    """Return the page ``templates/TEMPLATE.html`` with its places filled, its style and its script in it.
+    """Return ``page.html`` around ``TEMPLATE.html``, their places filled, with the template's style and script in it.
 
     Parameters
     ----------
@@ -36,14 +36,15 @@ def fill(template: str, *, title: str, **parts: str) -> str:
         HTML for the other places.
     """
     folder = resources.files("audioclust.report.pages").joinpath("templates")
-    text, style, script = (
-        folder.joinpath(f"{template}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css", "js")
-    )
+    names = ("page.html", f"{template}.html", f"{template}.css", f"{template}.js")
+    page, text, style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in names)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src 'unsafe-inline'; img-src data:; "
         "media-src data: blob: file: 'self'; base-uri 'none'; form-action 'none'"
     )
-    return _Page(text).substitute(title=html.escape(title), policy=policy, style=style, script=script, **parts)
+    title = html.escape(title)
+    content = _Page(text).substitute(title=title, script=script, **parts)
+    return _Page(page).substitute(title=title, policy=policy, style=style, content=content)
 
 
 def data_block(name: str, value: Any) -> str:
