@@ -47,11 +47,11 @@ def write(path: Path, y: Samples, sample_rate: int, *, subtype: str, origin: dic
     if size > LARGEST:
         raise ValueError(f"{len(y):,} samples are more than a WAV file holds")
     form = _chunk(b"fmt ", struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width))
-    sum_ = zlib.crc32(form)
+    origin = origin | {"samples": len(y)}
+    sum_ = zlib.crc32(_text(origin) + form)
     for block in _stored(y, kind):
         sum_ = zlib.crc32(block, sum_)
-    # ASCII: json escapes the rest
-    comment = json.dumps(origin | {"samples": len(y), "checksum": sum_}, sort_keys=True).encode() + b"\0"
+    comment = _text(origin | {"checksum": sum_}) + b"\0"
     chunks = form + (_chunk(b"fact", struct.pack("<I", len(y))) if kind == 3 else b"")
     chunks += _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", comment))
     with path.open("wb") as handle:
@@ -74,17 +74,22 @@ def read_origin(path: Path) -> dict[str, Any]:
         with soundfile.SoundFile(path) as sound:
             origin, frames = json.loads(sound.comment), sound.frames
             width = 2 if sound.subtype == "PCM_16" else 4
-        if not isinstance(origin, dict) or origin.get("samples") != frames or not isinstance(origin.get("notes"), list):
+        if not isinstance(origin, dict) or origin.get("samples") != frames:
             return {}
+        stated = origin.pop("checksum", None)
         with files.open_regular(path) as handle:
             handle.seek(12)
-            sum_ = zlib.crc32(handle.read(24))
+            sum_ = zlib.crc32(_text(origin) + handle.read(24))
             handle.seek(-width * frames, os.SEEK_END)
             while block := handle.read(4 * BLOCK):
                 sum_ = zlib.crc32(block, sum_)
-        return origin if origin.get("checksum") == sum_ else {}
+        return origin if stated == sum_ else {}
     except (soundfile.SoundFileError, OSError, ValueError):
         return {}
+
+
+def _text(origin: dict[str, Any]) -> bytes:
+    return json.dumps(origin, sort_keys=True).encode()  # ASCII: json escapes the rest
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
