@@ -60,7 +60,7 @@ API = {
 EXAMPLE_TO_COME = {
     "datasets.catalogue", "datasets.fetch", "audio.load", "audio.transform", "features.extract", "features.register",
     "features.available", "features.FeatureSet.vectors", "features.FeatureSet.images", "embeddings.available",
-    "embeddings.register", "embeddings.load", "runs.run",
+    "embeddings.register", "runs.run",
     "runs.sweep", "runs.collect", "plugins.load", "plugins.loaded", "clustering.is_network",
 }  # fmt: skip
 CLUSTERERS = {
