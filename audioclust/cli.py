@@ -205,7 +205,7 @@ def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, *
     outcome = runs.sweep(plan, home, jobs, **options)
     counts = outcome["status"].value_counts()
     failed = outcome[outcome["status"] == "failed"]
-    if runs.collect(home).empty and not failed.empty:
+    if runs.collect(home)["algorithm"].isna().all() and len(failed):
         typer.echo("no tables: nothing could be clustered", err=True)
     else:
         _write_tables(home)
@@ -233,8 +233,8 @@ def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
             raise ValueError(f"--dataset {', '.join(unknown)}: there are runs of {', '.join(known) or 'none'}")
         collected = collected[collected["dataset"].isin(datasets)].reset_index(drop=True)
         folder = folder / "-".join(sorted(set(datasets)))
-    if collected.empty:
-        raise ValueError(f"{home.results} holds no runs yet: audioclust sweep, or audioclust demo")
+    if collected["algorithm"].isna().all():
+        raise ValueError(f"{home.results} holds no runs yet that cluster: audioclust sweep, or audioclust demo")
     written = tables.write(collected, folder, results=home.results)
     for table in tables.comparison(collected)["comparison"]:
         if table.title.startswith(("Best", "Without labels")):

@@ -104,6 +104,7 @@ def progress(items: Iterable[Item], description: str, total: int | None = None) 
         if time.monotonic() - last > 1:
             last = time.monotonic()
             Path(told).write_text(f"{description} {done}{of_all}", encoding="utf-8")
+    Path(told).unlink(missing_ok=True)
 
 
 def map(

@@ -71,6 +71,13 @@ def test_report_writes_its_tables_though_nobody_reads_on(tmp_path):
     assert (tmp_path / "results" / "tables" / "comparison.md").exists()
 
 
+def test_runs_that_failed_as_a_whole_make_no_tables(tmp_path):
+    document = {"dataset": "d", "run": "r", "notebook": "03", "status": "failed", "parameters": {}, "error": "no sound"}
+    files.write_json(tmp_path / "results" / "d" / "r" / "run.json", {**document, "clusterings": []})
+    with pytest.raises(ValueError, match="no runs yet that cluster"):
+        call("report", "--project", tmp_path)
+
+
 def test_report_of_one_dataset_stands_beside_that_of_all(tmp_path, capsys):
     write_run(tmp_path, "birds")
     write_run(tmp_path, "frogs")

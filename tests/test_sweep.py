@@ -172,7 +172,7 @@ def test_mistakes_on_the_command_line_are_one_line(home, arguments, code, messag
 def test_report_without_runs_says_what_to_do(tmp_path):
     result = command(Project(tmp_path), "report")
     assert result.returncode == 2
-    assert "holds no runs yet" in result.stderr
+    assert "holds no runs yet that cluster" in result.stderr
 
 
 def test_a_folder_of_ones_own(home, tmp_path):

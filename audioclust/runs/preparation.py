@@ -58,15 +58,15 @@ def needed(task: Task) -> list[Task]:
     )
 
 
-def is_current(task: Task) -> bool:
+def is_current(task: Task, *, scanned: bool = False) -> bool:
     """Whether a preparing notebook has nothing to do, so that not even its kernel need be started.
 
     That is so when its run is complete for the recordings as last scanned, by this version of the package, what it
     wrote is still there, and the recordings are those of that scan: the same files, sizes and times. Recordings with a
-    problem are looked at again each time.
+    problem are looked at again each time, unless all were `scanned` just now.
     """
     name, project = task.checked.dataset, task.project
-    if not is_done(task.folder, project, name) or not _is_unchanged(project, name):
+    if not is_done(task.folder, project, name) or not (scanned or _is_unchanged(project, name)):
         return False
     document = files.read_json(task.folder / "run.json")
     written = [Path(value) for value in document["outputs"].values() if isinstance(value, str)]

@@ -143,7 +143,8 @@ class _Pool:
         rows: list[Row] = []
         for task in tasks:
             stage = f"{task.checked.dataset}: {task.checked.notebook}"
-            if resume and current and is_current(task):
+            scanned = any(row["status"] == "done" and row["notebook"] in ("00_prepare", "01_metadata") for row in rows)
+            if resume and current and is_current(task, scanned=scanned):
                 self._display.say(f"{stage} is up to date")
                 rows.append(_row(task, "kept", 0.0))
                 continue
