@@ -45,11 +45,11 @@ def run(quick: bool) -> pd.DataFrame:
     kinds: list[tuple[str, Callable[[Path, np.random.Generator], Iterator[Callable[[], None]]], int]] = [
         ("recordings cut", cut_recordings, 24 if quick else 800),
         ("recordings with flipped bits", flipped_recordings, 24 if quick else 1200),
-        ("a folder of damaged recordings", damaged_folders, 1 if quick else 4),
-        ("archives damaged", damaged_archives, 20 if quick else 1500),
+        ("a folder of damaged recordings", damaged_folders, 1 if quick else 2),
+        ("archives damaged", damaged_archives, 20 if quick else 900),
         ("project files damaged", damaged_projects, 6 if quick else 60),
-        ("kills", kills, 1 if quick else 6),
-        ("starts at once", starts, 1 if quick else 3),
+        ("kills", kills, 1 if quick else 4),
+        ("starts at once", starts, 1 if quick else 2),
     ]
     rows = []
     for number, (kind, trials, count) in enumerate(kinds):
