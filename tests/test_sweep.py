@@ -189,3 +189,9 @@ def test_a_folder_of_ones_own(home, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "my_recordings" in result.stdout
     assert len(list(mine.rglob("*"))) == 3 + 18
+
+
+def test_the_thesis_trains_networks_only_when_asked():
+    steps = runs.Sweep.read("thesis").compare
+    assert {step.notebook for step in steps if step.networks} == {"05_autoencoder_dcec"}
+    assert not any(step.networks for step in steps if step.notebook != "05_autoencoder_dcec")
