@@ -42,6 +42,16 @@ def load(names: Iterable[str] = (), root: str | Path = ".") -> list[str]:
     ValueError
         When there is no such file or module; the message names it. An error in the plugin's own code is raised as it
         is.
+
+    Examples
+    --------
+    >>> from audioclust import clustering, plugins
+    >>> code = "from audioclust import clustering; clustering.register('planted', 'sklearn.cluster:Birch')"
+    >>> _ = Path("planted.py").write_text(code)
+    >>> Path(plugins.load(["planted.py"])[-1]).name
+    'planted.py'
+    >>> clustering.make("planted", n_clusters=2).fit_predict([[0.0], [0.1], [9.0]]).tolist()
+    [1, 1, 0]
     """
     for point in entry_points(group=GROUP):
         _LOADED.setdefault(point.value.partition(":")[0], importlib.import_module(point.value.partition(":")[0]))
@@ -52,7 +62,16 @@ def load(names: Iterable[str] = (), root: str | Path = ".") -> list[str]:
 
 
 def loaded() -> list[str]:
-    """Return the plugins imported so far, files with their whole path: what a worker has to :func:`load`."""
+    """Return the plugins imported so far, files with their whole path: what a worker has to :func:`load`.
+
+    Examples
+    --------
+    >>> from audioclust import plugins
+    >>> "colorsys" in plugins.loaded()
+    False
+    >>> plugins.load(["colorsys"]) == plugins.loaded()  # any module will do
+    True
+    """
     return list(_LOADED)
 
 

@@ -73,6 +73,16 @@ def transform(
         When a setting is unknown or not allowed, or `metadata` has no usable ``path``.
     OSError
         When the disk is full, or `out` cannot be written to. What was finished stays, and is used the next time.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile
+    >>> from audioclust import audio, datasets
+    >>> Path("recordings").mkdir()
+    >>> soundfile.write("recordings/tone.flac", np.sin(np.arange(32000) / 10), 16000)
+    >>> made = audio.transform(datasets.scan("recordings"), "recordings", "transformed", jobs=1, sample_rate=8000)
+    >>> made[["path", "sample_rate", "source_path"]].values.tolist()
+    [['tone.flac.wav', 8000, 'tone.flac']]
     """
     chosen = Settings.of(settings)
     sources = _sources(metadata)

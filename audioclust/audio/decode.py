@@ -39,6 +39,15 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
         When the file cannot be used; its text is the ``problem``.
     ValueError
         When `sample_rate` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile
+    >>> from audioclust import audio
+    >>> soundfile.write("tone.wav", np.sin(np.arange(32000) / 10), 16000)
+    >>> y, sample_rate = audio.load("tone.wav", sample_rate=8000)
+    >>> y.shape, sample_rate
+    ((16000,), 8000)
     """
     if sample_rate is not None:
         check_rate(sample_rate)

@@ -129,7 +129,14 @@ def title_of(name: Any) -> str:
 
 
 def is_network(name: Any) -> bool:
-    """Return whether a clusterer trains a network; an unknown one counts as none."""
+    """Return whether a clusterer trains a network; an unknown one counts as none.
+
+    Examples
+    --------
+    >>> from audioclust import clustering
+    >>> clustering.is_network("kmeans"), clustering.is_network("ae_kmeans"), clustering.is_network("of_a_plugin")
+    (False, True, False)
+    """
     try:
         return entry(name).network
     except ValueError:

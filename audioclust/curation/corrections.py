@@ -97,7 +97,15 @@ def read(path: str | Path | Sequence[str | Path] | None, root: str | Path = ".")
 
 
 def merge(*corrections: Corrections) -> Corrections:
-    """Join corrections of several pages; of two names for one cluster the later one counts."""
+    """Join corrections of several pages; of two names for one cluster the later one counts.
+
+    Examples
+    --------
+    >>> from audioclust.curation import corrections
+    >>> first = corrections.Corrections({0: "Anna"}, must_link=(("a.wav", "b.wav"),))
+    >>> corrections.merge(first, corrections.Corrections({0: "Anne", 2: "music"})).names
+    {0: 'Anne', 2: 'music'}
+    """
     names = {cluster: name for one in corrections for cluster, name in one.names.items()}
     pairs = {
         kind: tuple(dict.fromkeys(pair for one in corrections for pair in getattr(one, kind)))
@@ -129,6 +137,13 @@ def apply(
     ------
     ValueError
         When corrections contradict each other.
+
+    Examples
+    --------
+    >>> from audioclust.curation import corrections
+    >>> apart = corrections.Corrections(cannot_link=((0, 1),))
+    >>> corrections.apply([0, 0, 1], [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], apart).tolist()
+    [0, 2, 1]
     """
     here = corrections if paths is None else corrections.of(paths)
     return apply_constraints(labels, X, must_link=here.must_link, cannot_link=here.cannot_link)

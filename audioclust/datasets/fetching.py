@@ -73,6 +73,14 @@ def fetch(
         is damaged, far larger than the dataset, or none of its recordings (an ``ArchiveError``).
     DownloadError
         When something is missing and cannot be downloaded: one message with the address and the folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from audioclust import datasets
+    >>> metadata = datasets.fetch("synthetic", tempfile.mkdtemp(), speakers=2, words=1, takes=2)
+    >>> metadata["speaker"].tolist()
+    ['s01', 's01', 's02', 's02']
     """
     name, dataset = entry(name)
     project = project if isinstance(project, Project) else Project(project)

@@ -62,7 +62,14 @@ _FACTORIES: dict[str, Factory] = {"ecapa": _built_in("ecapa", "EcapaEncoder"), "
 
 
 def available() -> list[str]:
-    """Return the names that :func:`load` knows."""
+    """Return the names that :func:`load` knows.
+
+    Examples
+    --------
+    >>> from audioclust import embeddings
+    >>> embeddings.available()[:2]
+    ['ecapa', 'ge2e']
+    """
     return sorted(_FACTORIES)
 
 
@@ -80,6 +87,17 @@ def register(name: str, factory: Factory) -> None:
     ------
     ValueError
         When the name is built in, or cannot be a folder's name.
+
+    Examples
+    --------
+    >>> from audioclust import embeddings
+    >>> class Loudness:
+    ...     name, sample_rate, dimension = "loudness", 16000, 2
+    ...     def encode(self, waves, sample_rate=16000):
+    ...         return unit(np.array([[1.0, float(np.abs(wave).mean())] for wave in waves]))
+    >>> embeddings.register("loudness", Loudness)
+    >>> embeddings.load("loudness").encode([np.ones(16000, "float32")]).round(3).tolist()
+    [[0.7070000171661377, 0.7070000171661377]]
     """
     from audioclust.project import plain_name
 
@@ -117,14 +135,10 @@ def load(name: str, **options: Any) -> Encoder:
 
     Examples
     --------
-    >>> class Loudness:
-    ...     name, sample_rate, dimension = "loudness", 16000, 2
-    ...     def encode(self, waves, sample_rate=16000):
-    ...         levels = [[1.0, float(np.abs(wave).mean())] for wave in waves]
-    ...         return unit(np.array(levels))
-    >>> register("loudness", Loudness)
-    >>> load("loudness").encode([np.ones(16000, "float32")]).round(3).tolist()
-    [[0.7070000171661377, 0.7070000171661377]]
+    >>> from audioclust import embeddings
+    >>> encoder = embeddings.load("ge2e", device="cpu")
+    >>> encoder.sample_rate, encoder.encode([np.ones(16000, "float32")]).shape
+    (16000, (1, 256))
     """
     return made(name, factory_of(name), options)
 

@@ -97,7 +97,12 @@ def extract(
 
     Examples
     --------
-    See :class:`~audioclust.features.feature_set.FeatureSet`.
+    >>> import soundfile
+    >>> from audioclust import datasets, features
+    >>> Path("recordings").mkdir()
+    >>> soundfile.write("recordings/tone.wav", np.sin(np.arange(8000) / 10), 8000)
+    >>> features.extract(datasets.scan("recordings"), "recordings", "store", ["mel", "mfcc"], jobs=1)
+    FeatureSet(1 recordings; mel, mfcc)
     """
     chosen = Settings.of(settings)
     entries = {name: Entry.at(store, name, chosen) for name in check_features(features)}

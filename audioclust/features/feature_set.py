@@ -94,6 +94,18 @@ class FeatureSet:
         ------
         ValueError
             When a parameter is not one of the allowed.
+
+        Examples
+        --------
+        >>> import soundfile
+        >>> from audioclust import datasets, features
+        >>> Path("recordings").mkdir()
+        >>> for hertz in (200, 900):
+        ...     soundfile.write(f"recordings/{hertz}.wav", np.sin(hertz * np.arange(8000) / 1273), 8000)
+        >>> found = features.extract(datasets.scan("recordings"), "recordings", "store", "mfcc", jobs=1)
+        >>> X, index = found.vectors("mfcc", pooling="mean_std")
+        >>> X.shape, index["path"].tolist()
+        ((2, 40), ['200.wav', '900.wav'])
         """
         entry = self._entry(feature)
         check_choice("pooling", pooling, pooled.POOLINGS)
@@ -111,6 +123,18 @@ class FeatureSet:
             a first extraction; else in memory.
         index : pd.DataFrame
             The metadata of its rows.
+
+        Examples
+        --------
+        >>> import soundfile
+        >>> from audioclust import datasets, features
+        >>> Path("recordings").mkdir()
+        >>> for hertz in (200, 900):
+        ...     soundfile.write(f"recordings/{hertz}.wav", np.sin(hertz * np.arange(8000) / 1273), 8000)
+        >>> found = features.extract(datasets.scan("recordings"), "recordings", "store", "mfcc", jobs=1)
+        >>> images, index = found.images("mfcc")
+        >>> images.shape, images.dtype
+        ((2, 48, 96), dtype('uint8'))
         """
         entry = self._entry(feature)
         rows = self._rows(entry)

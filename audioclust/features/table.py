@@ -157,6 +157,16 @@ def register(feature: Feature) -> Feature:
     ------
     ValueError
         When the name is that of a built-in feature, or cannot be a folder's.
+
+    Examples
+    --------
+    >>> from audioclust import features
+    >>> def flux(spectrum):
+    ...     rise = np.diff(spectrum.power, axis=1, prepend=spectrum.power[:, :1])
+    ...     return np.maximum(rise, 0).sum(axis=0, keepdims=True)
+    >>> features.register(features.Feature("flux", flux, reach=1)).title
+    'flux'
+    >>> features.unregister("flux")
     """
     from audioclust.project import plain_name
 
@@ -177,7 +187,14 @@ def unregister(name: str) -> None:
 
 
 def available() -> tuple[str, ...]:
-    """Return the names of all features: the built-in ones in their usual order, then those registered."""
+    """Return the names of all features: the built-in ones in their usual order, then those registered.
+
+    Examples
+    --------
+    >>> from audioclust import features
+    >>> features.available()[:5]
+    ('spectrogram', 'mel', 'chroma', 'mfcc', 'mfcc_no0')
+    """
     return tuple(_TABLE)
 
 

@@ -66,6 +66,13 @@ def collect(project: Project | str | Path) -> pd.DataFrame:
         One row per clustering and label column: `COLUMNS`, every score under its name, and ``nuisance_COLUMN``. A run
         that failed as a whole is one row with its ``error``. Runs that cluster nothing have no row. A record that is
         damaged is named in a warning and left out.
+
+    Examples
+    --------
+    >>> from audioclust import runs
+    >>> table = runs.collect("my_project")  # a project without runs
+    >>> len(table), table.columns[:4].tolist()
+    (0, ['dataset', 'run', 'notebook', 'status'])
     """
     project = project if isinstance(project, Project) else Project(project)
     tables = []

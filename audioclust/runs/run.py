@@ -190,6 +190,17 @@ def run(
         For parameters.
     NotebookFailed
         When a cell raised. ``notebook.ipynb`` and ``run.json`` (status "failed") are there to look at.
+
+    Examples
+    --------
+    The first line is not run with the other examples: it starts a kernel.
+
+    >>> from audioclust import runs
+    >>> runs.run("04", "my_project", dataset="synthetic", labels=["speaker"])  # doctest: +SKIP
+    PosixPath('my_project/results/synthetic/04_classical_clustering...')
+    >>> runs.run("04", "my_project", dataset="synthetic", pooling="mean")
+    Traceback (most recent call last):
+    ValueError: 04_classical_clustering has no parameter pooling; it has project, plugins, ...
     """
     task = Task.of(notebook, project if isinstance(project, Project) else Project(project), parameters)
     with ThreadPoolExecutor(1) as pool, Kernels() as kernels:

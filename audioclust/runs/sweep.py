@@ -65,6 +65,17 @@ def sweep(
     ------
     ValueError
         Naming what in the sweep is unknown or cannot be used, before any notebook starts.
+
+    Examples
+    --------
+    The first line is not run with the other examples: it starts kernels.
+
+    >>> from audioclust import runs
+    >>> runs.sweep("demo", "my_project")["status"].unique()  # doctest: +SKIP
+    array(['done'], dtype=object)
+    >>> runs.sweep("dmo", "my_project")
+    Traceback (most recent call last):
+    ValueError: sweep='dmo': there is no such file; the package has demo, speakers, thesis
     """
     plan = path if isinstance(path, Sweep) else Sweep.read(path)
     project = project if isinstance(project, Project) else Project(project)

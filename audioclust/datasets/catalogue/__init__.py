@@ -163,6 +163,15 @@ def table() -> pd.DataFrame:
     DataFrame
         Indexed by name: ``title``, ``recordings``, ``size`` (about how many GB), ``labels`` (the label columns),
         ``licence``, ``url`` (the dataset's page), ``remotes`` (what is downloaded), ``description``, ``citation``.
+
+    Examples
+    --------
+    >>> from audioclust import datasets
+    >>> datasets.catalogue().loc[["synthetic", "tess"], ["recordings", "labels"]]
+               recordings                  labels
+    name
+    synthetic         160     speaker, word, take
+    tess             2800  speaker, emotion, word
     """
     rows = {name: _row(module(name)) for name in names()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
