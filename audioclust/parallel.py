@@ -9,6 +9,7 @@ process that started them is gone, however it went.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -36,6 +37,8 @@ __all__ = ["Jobs", "Workers", "cores", "end_with", "map", "progress", "quiet", "
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Jobs = int | str
+
+log = logging.getLogger(__name__)
 
 PROGRESS_FILE = "AUDIOCLUST_PROGRESS"  # names the file that a quiet process writes its progress to
 
@@ -278,7 +281,10 @@ def _start(parent: int, names: list[str]) -> None:
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     os.environ.pop(PROGRESS_FILE, None)
-    plugins.load(names)
+    try:
+        plugins.load(names)
+    except Exception as error:  # a worker that ends here would look like one that ran out of memory
+        log.warning("a worker could not import the plugins %s: %s", ", ".join(names), error)
 
 
 def _on_one_thread(items: Sequence[Any], function: bytes, names: list[str]) -> list[Any]:

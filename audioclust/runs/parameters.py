@@ -114,7 +114,9 @@ class Metadata(Parameters):
     """01: scan."""
 
     notebook: ClassVar[str] = "01_metadata"
-    allow_loss: bool = False  # whether most of the recordings known so far may be gone: an unmounted disk looks like that
+    allow_loss: bool = (
+        False  # whether most of the recordings known so far may be gone: an unmounted disk looks like that
+    )
 
 
 class Transform(Parameters):
