@@ -1,8 +1,9 @@
 """Notebooks run headless: one run, a sweep of them, and what they wrote collected into one table.
 
 A run is one executed notebook. It stands in ``results/DATASET/RUN/``: ``run.json`` (parameters, versions, timings,
-every score), ``labels.parquet`` (one row per recording and clustering), ``figures/``, ``listen.html``, and
-``notebook.ipynb`` as it was executed. A run without a complete ``run.json`` did not end, and is done again.
+every score), ``labels.parquet`` (one row per recording and clustering), ``clusters.csv`` (one row per recording),
+``figures/``, ``listen.html``, and ``notebook.ipynb`` as it was executed. A run without a complete
+``run.json`` did not end, and is done again.
 """
 
 from audioclust.runs.collect import collect
