@@ -141,10 +141,11 @@ def test_workers_give_the_same_vectors(recordings, tmp_path, monkeypatch):
     np.testing.assert_array_equal(one, two)
 
 
-def test_long_recordings_are_encoded_in_stretches(recordings, tmp_path, rng, monkeypatch):
+@pytest.mark.parametrize("right", [1.0, -1.0], ids=["in_phase", "opposed_phase"])
+def test_long_recordings_are_encoded_in_stretches(recordings, tmp_path, rng, monkeypatch, right):
     monkeypatch.setattr(vectors_module, "LONG", 2.0)
     wave = np.concatenate([tone(frequency, 2.5, rng) for frequency in (300, 2100)])
-    soundfile.write(recordings / "long.wav", np.stack([wave, wave], axis=1), RATE, subtype="FLOAT")
+    soundfile.write(recordings / "long.wav", np.stack([wave, right * wave], axis=1), RATE, subtype="FLOAT")
     metadata = datasets.scan(recordings)
     metadata = metadata[metadata["path"] == "long.wav"]
     encoder = Spectrum()

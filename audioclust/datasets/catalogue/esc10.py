@@ -6,6 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from audioclust.datasets import archives
+from audioclust.datasets.catalogue import esc50
 
 TITLE = "ESC-10 environmental sounds"
 DESCRIPTION = "400 clips of 5 s in 10 classes of environmental sounds, 5 folds."
@@ -13,14 +14,7 @@ HOMEPAGE = "https://github.com/karolpiczak/ESC-10"
 RECORDINGS = 400
 BYTES = 150_000_000
 LICENSE_INFO = "CC BY 3.0; each clip as stated by its author on Freesound"
-BIBTEX = """@inproceedings{piczak2015esc,
-  author = {Piczak, Karol J.},
-  title = {{ESC}: Dataset for Environmental Sound Classification},
-  booktitle = {Proceedings of the 23rd ACM International Conference on Multimedia},
-  pages = {1015--1018},
-  year = {2015},
-  doi = {10.1145/2733373.2806390}
-}"""
+BIBTEX = esc50.BIBTEX  # one paper on both
 # GitHub packs archives of branches on demand and does not promise that their bytes stay the same.
 REMOTES = [
     {
@@ -29,11 +23,7 @@ REMOTES = [
         "sha256": None,
     }
 ]
-LABELS = {
-    "class": "what sounds",
-    "fold": "cross-validation fold, 1 to 5",
-    "source": "number of the Freesound recording that the clip is cut from",
-}
+LABELS = {name: esc50.LABELS[name] for name in ("class", "fold", "source")}
 EXAMPLES = {
     "001 - Dog bark/1-100032-A.ogg": {"class": "dog_bark", "fold": "1", "source": "100032"},
     "010 - Fire crackling/5-186924-A.ogg": {"class": "fire_crackling", "fold": "5", "source": "186924"},
