@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclust import plugins
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -23,9 +21,3 @@ def shared() -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(440)
-
-
-@pytest.fixture(autouse=True)
-def own_plugins(monkeypatch):
-    """What a test loads as a plugin is not carried to the workers of later tests."""
-    monkeypatch.setattr(plugins, "_LOADED", dict(plugins._LOADED))
