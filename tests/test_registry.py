@@ -62,3 +62,13 @@ def test_a_registered_class_is_made_and_kept(rng):
         clustering.register("other", Halves, takes="sound")
     with pytest.raises(ValueError, match="without a colon"):
         clustering.register("a:b", Halves)
+
+
+def test_parameters_of_the_clusterer_inside_reach_it():
+    pytest.importorskip("torch")
+    n2d = clustering.make("ae_n2d", n_clusters=3, head_on="convolutions", head_runs=1)
+    assert n2d.clusterer_params == {"head_on": "convolutions", "head_runs": 1}
+    ward = clustering.make("ae_agglomerative:average", n_clusters=3, linkage="average", random_state=1)
+    assert (ward.clusterer, ward.clusterer_params, ward.random_state) == ("agglomerative", {"linkage": "average"}, 1)
+    with pytest.raises(ValueError, match="linkages: no parameter of clusterer 'agglomerative'"):
+        clustering.make("ae_agglomerative", n_clusters=3, linkages="average")
