@@ -13,14 +13,11 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from audioclust.project import Project
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     help="Group recordings without labels, and compare every way of doing so.",
