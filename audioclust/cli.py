@@ -283,7 +283,7 @@ def _jobs(text: str) -> int | str:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    from audioclust.runs.plan import parse_yaml
+    from audioclust.bounded_yaml import parse_yaml
 
     name, equals, value = text.partition("=")
     if not equals:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from audioclust import files
+from audioclust.bounded_yaml import parse_yaml
 
 __all__ = ["Project", "plain_name"]
 
@@ -85,8 +85,8 @@ class Project:
         if not path.is_file():
             return {}
         try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            settings = parse_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+        except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not YAML: {error}") from None
         unknown = sorted(map(str, set(settings) - {"plugins"})) if isinstance(settings, dict) else ["no keys at all"]
         if unknown:

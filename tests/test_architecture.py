@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "audioclust"
 LEVELS = [
-    {"installation", "files", "parallel", "project", "recording", "geometry", "validation", "plugins", "text"},
+    {
+        "installation",
+        "files",
+        "parallel",
+        "project",
+        "recording",
+        "geometry",
+        "validation",
+        "plugins",
+        "text",
+        "bounded_yaml",
+    },
     {"datasets"},
     {"audio"},
     {"features", "embeddings"},

@@ -185,3 +185,11 @@ def test_a_damaged_table_is_named(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"metadata.parquet .*delete it and scan"):
             home.metadata("x")
+
+
+def test_settings_whose_aliases_multiply_are_refused(tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    (tmp_path / "audioclust.yaml").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"audioclust\.yaml: holds more than"):
+        Project(tmp_path).settings()
