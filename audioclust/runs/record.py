@@ -131,7 +131,7 @@ class Run:
                 if fitted.hardware:
                     self.outputs["hardware"] = fitted.hardware
                 self.add(
-                    fitted.labels, getattr(fitted.estimator, "embedding_", X), index, algorithm=task.algorithm,
+                    fitted.labels, getattr(fitted.estimator, "embedding_", source), index, algorithm=task.algorithm,
                     label=column, warnings=fitted.warnings,
                     probability=fitted.probability, **noted,
                 )  # fmt: skip
