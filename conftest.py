@@ -7,9 +7,18 @@ for _library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["AUDIOCLUST_QUIET"] = "1"
 
+from importlib import import_module
+
 import pytest
 
-from audioclust import plugins
+# by their whole names: some rooms have a function that is called like the module
+_TABLES = {
+    import_module("audioclust.plugins"): "_LOADED",
+    import_module("audioclust.clustering.registry"): "_ENTRIES",
+    import_module("audioclust.features.table"): "_TABLE",
+    import_module("audioclust.embeddings.encoder"): "_FACTORIES",
+    import_module("audioclust.datasets.catalogue"): "_registered",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +29,7 @@ def _examples_run_in_an_empty_folder(request):
 
 
 @pytest.fixture(autouse=True)
-def own_plugins(monkeypatch):
-    """What a test loads as a plugin is not carried to the workers of later tests."""
-    monkeypatch.setattr(plugins, "_LOADED", dict(plugins._LOADED))
+def _what_is_registered_is_forgotten(monkeypatch):
+    """What a test or an example registers, or loads as a plugin, is not known to those that come after it."""
+    for module, table in _TABLES.items():
+        monkeypatch.setattr(module, table, dict(getattr(module, table)))

@@ -3,14 +3,11 @@
 Nothing of the package knows their names; one file registers them, and the sweep names that file.
 """
 
-import sys
-
 import pandas as pd
 import pytest
 import yaml
 
-from audioclust import features, runs
-from audioclust.clustering import registry
+from audioclust import runs
 from audioclust.project import Project
 from audioclust.report import tables
 
@@ -119,17 +116,7 @@ SWEEP = {
 }
 
 
-@pytest.fixture
-def forgets(monkeypatch):
-    """What the plugin registers in this process is gone afterwards."""
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
-    catalogue = sys.modules["audioclust.datasets.catalogue"]  # the room also has a function of this name
-    monkeypatch.setattr(catalogue, "_registered", dict(catalogue._registered))
-    yield
-    features.unregister("eighths")
-
-
-def test_a_file_of_ones_own_goes_through_a_sweep_into_the_tables(tmp_path, forgets):
+def test_a_file_of_ones_own_goes_through_a_sweep_into_the_tables(tmp_path):
     (tmp_path / "mine.py").write_text(PLUGIN)
     (tmp_path / "outside.yaml").write_text(yaml.safe_dump(SWEEP))
     home = Project(tmp_path / "project")
@@ -146,7 +133,7 @@ def test_a_file_of_ones_own_goes_through_a_sweep_into_the_tables(tmp_path, forge
     assert "Linear network" in text
 
 
-def test_a_plugin_named_by_the_project_is_known_to_its_notebooks(tmp_path, forgets):
+def test_a_plugin_named_by_the_project_is_known_to_its_notebooks(tmp_path):
     (tmp_path / "mine.py").write_text(PLUGIN)
     (tmp_path / "audioclust.yaml").write_text("plugins: [mine.py]\n")
     checked = runs.check("04_classical_clustering", {"project": str(tmp_path), "algorithms": ["halves"]})
