@@ -291,13 +291,13 @@ class Run:
     def figure(self, drawing: Any, name: str) -> None:
         """Show a matplotlib figure (or the one of an Axes) in the notebook and save it as ``figures/NAME.png``."""
         from IPython import get_ipython
-        from IPython.display import display
+        from IPython.display import Image, display
 
         from audioclust.report import plots
 
+        path = plots.save(drawing, self.folder / "figures" / f"{name.replace(':', '_')}.png")
         if get_ipython() is not None:
-            display(plots.figure_of(drawing))
-        plots.save(drawing, self.folder / "figures" / f"{name.replace(':', '_')}.png")
+            display(Image(path.read_bytes(), retina=True))  # drawing it a second time would take as long again
 
     def listen(self, index: pd.DataFrame, labels: np.ndarray, root: Path, X: np.ndarray, **options: Any) -> Path | None:
         """Write ``listen.html`` of a clustering, if the parameters name an algorithm to listen to; return its path."""
