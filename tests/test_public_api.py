@@ -37,6 +37,8 @@ API = {
     "clustering.is_network": "name",
     "clustering.estimate_k": "X",
     "clustering.search": "X, name, grid",
+    "clustering.Levels": "*, metric='cosine', random_state=0",
+    "clustering.Levels.fit": "self, X",
     "clustering.Prototypes.fit": "self, X, labels",
     "clustering.Prototypes.predict": "self, X",
     "deep.ConvAutoencoder": "*, random_state=None",

@@ -19,6 +19,7 @@ __all__ = [
     "GRIDS",
     "DegenerateClusteringWarning",
     "GroupScaler",
+    "Levels",
     "Prototypes",
     "available",
     "entry",
@@ -35,6 +36,7 @@ __all__ = [
 _LAZY = {
     "GRIDS": "audioclust.clustering.selection.grid_search",
     "GroupScaler": "audioclust.features.group_scaler",
+    "Levels": "audioclust.clustering.levels",
     "Prototypes": "audioclust.curation.prototypes",
     "estimate_k": "audioclust.clustering.selection.n_clusters",
     "search": "audioclust.clustering.selection.grid_search",

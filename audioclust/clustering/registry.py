@@ -270,6 +270,7 @@ def _built_in() -> None:
         Entry("dbscan", "DBSCAN", f"{room}.classical:DBSCAN", finds_k=True),
         Entry("hdbscan", "HDBSCAN", f"{room}.hdbscan:HDBSCAN", finds_k=True),
         Entry("spectral", "Spectral", f"{room}.spectral:Spectral"),
+        Entry("levels", "Levels", f"{room}.levels:Levels", finds_k=True),
         Entry("umap_hdbscan", "UMAP + HDBSCAN", f"{speakers}.umap_hdbscan:UMAPHDBSCAN", finds_k=True),
         Entry("nme_spectral", "NME spectral", f"{speakers}.nme_spectral:NMESpectral", finds_k=True),
         Entry("partial_sets", "Partial sets", f"{speakers}.partial_sets:PartialSets", finds_k=True),
