@@ -2,8 +2,8 @@
 
 Each recording is joined to its k nearest ones, by cosine after centring, and the graph is divided into communities
 (:mod:`audioclust.clustering.communities`), for k = 2, 3, 4, 5, 6, 8, 10, 13, ... up to a third of the recordings: the
-rungs of a ladder from many small groups to few large ones (:mod:`audioclust.clustering.ladder`). Where recordings really
-form groups, the rungs stay the same over a range of k: a level. There may be several, such as 14 ways of speaking and 2
+rungs of a ladder from many small groups to few large ones (:mod:`audioclust.clustering.ladder`). Where recordings form
+groups, the rungs stay the same over a range of k: a level. There may be several, such as 14 ways of speaking and 2
 people. Where nothing is stable, there are no groups.
 """
 
