@@ -16,6 +16,7 @@ import pandas as pd
 
 from audioclust import clustering, evaluation
 
+SHARED = Path(os.environ.get("AUDIOCLUST_SHARED", Path(__file__).parents[2] / "shared"))
 PUBLISHED = {"hdbscan": "sil .510, DB .824", "kmeans": "sil .510, DB .824", "spectral:rbf": "sil .510, DB .824",
              "spectral": "sil -.024, DB 2.614"}  # fmt: skip
 
@@ -78,8 +79,7 @@ def ten_each(truth: np.ndarray) -> np.ndarray:
 
 
 def voices(quick: bool) -> tuple[np.ndarray, np.ndarray, str]:
-    shared = Path(os.environ.get("AUDIOCLUST_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "datasets" / "audiomnist_ecapa"
+    folder = SHARED / "datasets" / "audiomnist_ecapa"
     if folder.is_dir() and not quick:
         X = np.load(folder / "embeddings.npy", allow_pickle=False).astype(np.float64)
         truth = np.array([int(name[:2]) for name in (folder / "filenames.txt").read_text().split()])

@@ -6,10 +6,10 @@ from benchmarks import __main__ as benchmarks
 
 
 def test_what_there_is():
-    assert benchmarks.names() == ["autoencoder", "faults", "features", "mnist", "speakers", "voices"]
+    assert benchmarks.names() == ["answer", "autoencoder", "faults", "features", "mnist", "speakers", "voices"]
 
 
-@pytest.mark.parametrize("name", ["features", "autoencoder", "voices"])
+@pytest.mark.parametrize("name", ["answer", "features", "autoencoder", "voices"])
 def test_quick(name, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "HERE", tmp_path)
     assert benchmarks.main([name, "--quick"]) == 0
@@ -27,4 +27,4 @@ def test_quick_faults_all_hold():
 def test_an_unknown_one_is_named(capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["nothing"])
-    assert "no benchmark nothing; there are autoencoder" in capsys.readouterr().err
+    assert "no benchmark nothing; there are answer, autoencoder" in capsys.readouterr().err
