@@ -15,10 +15,9 @@ from benchmarks._answer_rows import table
 
 
 def run(quick: bool) -> pd.DataFrame:
-    if quick:
-        sections = [others(only="quick"), speed(only="900 x 192")]
-    else:
-        sections = [voices(), sounds(), others(), speed()]
+    quick_ones = ((others, "quick"), (speed, "900 x 192"))
+    every_one = ((voices, ""), (sounds, ""), (others, ""), (speed, ""))
+    sections = [section(only) for section, only in (quick_ones if quick else every_one)]
     return pd.concat(sections, ignore_index=True)[["section", "what", "bar", "measured", "reached", "seconds"]]
 
 
