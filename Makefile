@@ -19,7 +19,7 @@ import librosa, numpy
 from audioclust import clustering
 noise = numpy.random.default_rng(0).normal(size=22050)
 librosa.feature.chroma_stft(y=noise, sr=22050), librosa.yin(noise, fmin=65, fmax=400, sr=22050)
-[clustering.make(name).fit(noise[:19200].reshape(100, 192)) for name in ("hdbscan", "auto")]
+[clustering.make(name).fit(noise[:19200].reshape(100, 192)) for name in ("hdbscan", "auto", "umap_hdbscan")]
 endef
 export WARM
 
@@ -37,7 +37,7 @@ demo: $(READY)
 	$(VENV)/bin/audioclust demo
 
 test: $(READY) lint
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -20,6 +20,13 @@ _TABLES = {
     import_module("audioclust.datasets.catalogue"): "_registered",
 }
 
+# files whose tests take longest: they are started first, or one worker ends with them while the others wait
+_LONG = ("test_notebooks.py", "test_sweep.py", "test_outside.py", "test_clustering.py", "test_cli.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
 
 @pytest.fixture(autouse=True)
 def _examples_run_in_an_empty_folder(request):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from audioclust import clustering, evaluation
 
+ALGORITHM = "auto"
 Row = dict[str, Any]
 Cases = dict[str, Callable[[], Row]]
 
@@ -32,12 +33,12 @@ class Answer(NamedTuple):
         return " ".join(str(len(np.unique(level))) for level in self.levels)
 
 
-def answer(X: np.ndarray, algorithm: str = "auto") -> Answer:
-    """Group the vectors with nothing set."""
+def answer(X: np.ndarray) -> Answer:
+    """Group the vectors with nothing set, by the clusterer that ``ALGORITHM`` names here."""
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = clustering.make(algorithm).fit(X)
+        model = clustering.make(ALGORITHM).fit(X)
     seconds = time.perf_counter() - start
     return Answer(model.labels_, [level.labels for level in getattr(model, "levels_", [])], seconds)
 

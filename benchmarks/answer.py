@@ -3,7 +3,8 @@
 ``voices()``, ``sounds()``, ``others()`` and ``speed()`` measure a section each and return its table; `only` keeps the
 cases whose name holds it. A row has the bar it is held to, what was measured, and whether it is reached; rows without
 a bar are a guard against fitting the sets that have one. Every one of several draws has to reach a bar, not their
-mean. Vectors and clusterings are made once and kept (:mod:`benchmarks._answer_sets`).
+mean. ``benchmarks._answer_rows.ALGORITHM = "levels"`` measures another clusterer than ``auto``. Vectors and clusterings
+are made once and kept (:mod:`benchmarks._answer_sets`).
 """
 
 from __future__ import annotations

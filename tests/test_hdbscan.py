@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score, pairwise_distances
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
+from umap import umap_
 
 from audioclust.clustering import DegenerateClusteringWarning
 from audioclust.clustering._spanning_tree import core_distances, spanning_tree
@@ -199,6 +200,13 @@ def test_umap_hdbscan(rng):
         UMAPHDBSCAN(n_neighbors=1).fit(X)
     with pytest.raises(ValueError, match="NaN"):
         UMAPHDBSCAN().fit(np.full((4, 2), np.nan))
+
+
+def test_what_umap_compiles_is_kept_for_other_processes():
+    UMAPHDBSCAN().fit(speakers([12] * 3)[0])
+    stats = umap_.smooth_knn_dist.stats
+    assert stats.cache_path
+    assert sum(stats.cache_hits.values()) + sum(stats.cache_misses.values()) > 0
 
 
 # As the package, whatever decides ties

@@ -30,6 +30,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
+from audioclust.clustering.speakers.umap_hdbscan import umap_class
+
 __all__ = ["HEADS", "kmeans", "n2d"]
 
 HEADS = ("kmeans", "n2d")
@@ -81,11 +83,9 @@ def n2d(
 
 
 def _manifold(Z: NDArray[np.float32], k: int, seed: int, n_neighbors: int) -> NDArray[np.float32]:
-    import umap
-
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
-        return umap.UMAP(
+        return umap_class()(
             n_components=min(k, len(Z) - 2),
             n_neighbors=min(n_neighbors, len(Z) - 1),
             min_dist=0.0,

@@ -13,6 +13,8 @@ Zheng et al.: Reformulating speaker diarization as community detection with emph
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from audioclust.clustering.hdbscan import HDBSCAN
 from audioclust.geometry import unit_rows
 from audioclust.validation import check_number, check_seed
 
-__all__ = ["UMAPHDBSCAN"]
+__all__ = ["UMAPHDBSCAN", "umap_class"]
 
 
 class UMAPHDBSCAN(OrderedClusterer):
@@ -92,17 +94,33 @@ class UMAPHDBSCAN(OrderedClusterer):
         n = len(X)
         if n <= self.n_components + 2 or n <= 4:  # too few rows for a layout of that many dimensions
             return X.astype(np.float32)
-        from umap import UMAP
-
         seed = int(random_state.randint(2**31 - 1))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*n_jobs value.*")
             warnings.filterwarnings("ignore", message=".*Spectral initialisation failed.*")
             warnings.filterwarnings("ignore", message=".*Graph is not fully connected.*")
-            return UMAP(
+            return umap_class()(
                 n_neighbors=min(self.n_neighbors, n - 1),
                 n_components=self.n_components,
                 metric="cosine",
                 min_dist=0.0,
                 random_state=seed,
             ).fit_transform(X)
+
+
+@cache
+def umap_class() -> Any:
+    """Return the class UMAP, imported when it is needed; what it compiles is kept for the processes that come later.
+
+    The package compiles anew in every process, which takes about 20 s.
+    """
+    from umap import UMAP, umap_, utils
+
+    for module, name in (
+        (utils, "fast_knn_indices"),
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+    ):
+        with suppress(AttributeError, RuntimeError):  # another version of umap; no folder that can be written
+            getattr(module, name).enable_caching()
+    return UMAP
