@@ -202,7 +202,7 @@ def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, *
     outcome = runs.sweep(plan, home, jobs, **options)
     counts = outcome["status"].value_counts()
     failed = outcome[outcome["status"] == "failed"]
-    if runs.collect(home)["algorithm"].isna().all() and len(failed):
+    if runs.collect(home, agreement=False)["algorithm"].isna().all() and len(failed):
         typer.echo("no tables: nothing could be clustered", err=True)
     else:
         _write_tables(home)
@@ -234,7 +234,7 @@ def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
         raise ValueError(f"{home.results} holds no runs yet that cluster: audioclust sweep, or audioclust demo")
     written = tables.write(collected, folder, results=home.results)
     for table in tables.comparison(collected)["comparison"]:
-        if table.title.startswith(("Best", "Without labels")):
+        if table.title.startswith(("Chosen", "Best", "Without labels")):
             _tell(table.to_markdown())
     _tell("tables:")
     for path in written:

@@ -12,16 +12,19 @@ the hdbscan package does by default; ``ties="canonical"`` does not depend on the
 from importlib import import_module
 from typing import Any
 
+from audioclust.clustering.consensus import Consensus, consensus
 from audioclust.clustering.registry import available, entry, is_network, make, parameters, register, title_of
 from audioclust.evaluation.degenerate import DegenerateClusteringWarning
 
 __all__ = [
     "GRIDS",
+    "Consensus",
     "DegenerateClusteringWarning",
     "GroupScaler",
     "Levels",
     "Prototypes",
     "available",
+    "consensus",
     "entry",
     "estimate_k",
     "is_network",

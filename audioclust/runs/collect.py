@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audioclust import files
 from audioclust.project import Project
+from audioclust.runs.agreement import with_agreement
 
 __all__ = ["collect", "flatten"]
 
@@ -53,17 +54,22 @@ class _Record(BaseModel):
     clusterings: list[_Clustering]
 
 
-def collect(project: Project | str | Path) -> pd.DataFrame:
+def collect(project: Project | str | Path, *, agreement: bool = True) -> pd.DataFrame:
     """Read every run of the project.
 
     Parameters
     ----------
     project : Project or path
+    agreement : bool
+        Whether to compare the clusterings with each other, which takes seconds where there are hundreds.
 
     Returns
     -------
     pd.DataFrame
-        One row per clustering and label column: `COLUMNS`, every score under its name, and ``nuisance_COLUMN``. A run
+        One row per clustering and label column: `COLUMNS`, every score under its name, and ``nuisance_COLUMN``. With
+        `agreement`, also ``agreement`` (how far other features confirm the clustering, see
+        :func:`audioclust.clustering.consensus`), and one row per dataset and label column, with the algorithm
+        ``consensus``, of the clustering made of all. A run
         that failed as a whole is one row with its ``error``. Runs that cluster nothing have no row. A record that is
         damaged is named in a warning and left out.
 
@@ -89,7 +95,8 @@ def collect(project: Project | str | Path) -> pd.DataFrame:
         except (OSError, ValueError, RecursionError) as error:
             log.warning("%s is not a run's record and is left out: %s", path, error)
     tables = [table for table in tables if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    return with_agreement(table, project) if agreement and len(table) else table
 
 
 def flatten(document: dict[str, Any]) -> pd.DataFrame:

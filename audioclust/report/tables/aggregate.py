@@ -14,7 +14,7 @@ KEY = ["dataset", "label", "feature", "vectors", "algorithm", "params", "k"]
 
 # In the order of the tables.
 SCORES = [
-    "nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "n_clusters", "coverage",
+    "agreement", "nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "n_clusters", "coverage",
     "silhouette", "silhouette_cosine", "davies_bouldin", "calinski_harabasz",
 ]  # fmt: skip
 LOWER = {"davies_bouldin", "seconds", "eer"}

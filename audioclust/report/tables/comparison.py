@@ -20,6 +20,7 @@ from audioclust.report.pages import template as pages
 from audioclust.report.tables import formats
 from audioclust.report.tables.aggregate import aggregate, tidy
 from audioclust.report.tables.beside_published import published
+from audioclust.report.tables.chosen import chosen, voters
 from audioclust.report.tables.per_clustering import full, nuisance
 from audioclust.report.tables.per_feature import best_per_feature, scores
 from audioclust.report.tables.table import Table, concat_csv
@@ -66,9 +67,9 @@ def comparison(runs: pd.DataFrame, *, by: str = "nmi") -> Comparison:
     Returns
     -------
     Comparison
-        A dict of lists of `Table`, one for each dataset and label: ``comparison`` (best algorithm per feature, what
-        there is without labels, then NMI and ACC by feature and algorithm), ``published``, ``nuisance``, ``full``. A
-        kind that has nothing to show has an empty list.
+        A dict of lists of `Table`, one for each dataset and label: ``comparison`` (the row chosen without labels beside
+        the best one, best algorithm per feature, what there is without labels, then NMI and ACC by feature and
+        algorithm), ``published``, ``nuisance``, ``full``. A kind that has nothing to show has an empty list.
 
     Raises
     ------
@@ -88,13 +89,14 @@ def comparison(runs: pd.DataFrame, *, by: str = "nmi") -> Comparison:
       feature algorithm  NMI
     0    mfcc    kmeans  0.9
     """
-    table = aggregate(runs)
-    best = [*best_per_feature(table, by=by), *without_labels(table, by=by)]
+    every = aggregate(runs)
+    table = voters(every)
+    best = [*chosen(every, by=by), *best_per_feature(table, by=by), *without_labels(every, by=by)]
     return Comparison(
         comparison=[*best, *scores(table, "nmi", by=by), *scores(table, "acc", by=by)],
         published=published(table, by=by),
         nuisance=nuisance(table),
-        full=full(table),
+        full=full(every),
     )
 
 
@@ -197,7 +199,9 @@ def _index(runs: pd.DataFrame, kinds: dict[str, list[Table]], folder: Path, resu
         if number or name != "failed"
     )
     lead = f"<div class=facts>{counts}</div>\n<ul class=files>{links}</ul>\n"
-    best = [table for table in kinds.get("comparison", []) if table.title.startswith(("Best ", "Without labels"))]
+    best = [
+        table for table in kinds.get("comparison", []) if table.title.startswith(("Chosen ", "Best ", "Without labels"))
+    ]
     return page("Results", best, lead=lead, tail=_run_list(runs, folder, results))
 
 

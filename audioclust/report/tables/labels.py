@@ -23,7 +23,7 @@ __all__ = [
     "name_of",
 ]
 
-PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage"}
+PERCENT = {"nmi", "acc", "ari", "ami", "homogeneity", "completeness", "purity", "fmi", "coverage", "agreement"}
 LONG_NAMES = {
     "nmi": "normalised mutual information",
     "acc": "accuracy under the best one-to-one match of clusters and labels",

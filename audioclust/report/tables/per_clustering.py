@@ -25,8 +25,8 @@ __all__ = ["full", "nuisance"]
 _FOLLOWED = 3
 """Further columns of the metadata that a printed table shows; CSV has them all."""
 _WORDS = {"feature": feature_title, "algorithm": algorithm_title}
-_PRINTED = ("nmi", "acc", "ari")
-_PRINTED_UNLABELLED = ("silhouette", "davies_bouldin")
+_PRINTED = ("agreement", "nmi", "acc", "ari")
+_PRINTED_UNLABELLED = ("agreement",)
 
 
 def nuisance(table: pd.DataFrame) -> list[Table]:

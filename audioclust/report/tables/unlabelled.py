@@ -1,12 +1,14 @@
-"""What was tried on recordings without labels: nothing says which clustering is right, so none is called the best."""
+"""What was tried on recordings without labels, the clustering that other features confirm most first."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
+import numpy as np
 import pandas as pd
 
-from audioclust.report.tables.labels import algorithm_title, display, feature_title, groups
+from audioclust.report.tables.chosen import CONSENSUS
+from audioclust.report.tables.labels import algorithm_title, display, feature_title, groups, name_of
 from audioclust.report.tables.per_feature import feature_order, has_scores, seeds
 from audioclust.report.tables.table import Table
 
@@ -16,10 +18,10 @@ _SETTINGS = ["feature", "algorithm", "vectors", "params"]
 
 
 def without_labels(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
-    """List the clusterings that no label scores, by feature and algorithm: how many clusters, how much is placed.
+    """List the clusterings that no label scores: how far others agree, how many clusters, how much is placed.
 
-    One table per dataset. A silhouette is not in it: it favours few and unequal clusters, and between features, which
-    have scales of their own, it says nothing.
+    One table per dataset, the consensus of all first, then by agreement; degenerate ones last. A silhouette is not in
+    it: it favours few and unequal clusters, and between features, which have scales of their own, it says nothing.
 
     Parameters
     ----------
@@ -41,10 +43,14 @@ def without_labels(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
 def _table(dataset: str, group: pd.DataFrame) -> Table:
     rows = [feature_order(group["feature"]).index(feature) if feature else -1 for feature in group["feature"]]
     titles = group["algorithm"].map(algorithm_title).tolist()
-    group = group.assign(place=rows, title=titles).sort_values(["place", "title"], kind="stable").reset_index(drop=True)
+    group = group.assign(place=rows, title=titles, agreement=group.get("agreement", np.nan))
+    group["later"] = (group["algorithm"] != CONSENSUS).astype(int) + ~group["ranked"]
+    group["less"] = -group["agreement"]
+    group = group.sort_values(["later", "less", "place", "title"], kind="stable").reset_index(drop=True)
     values = group[_SETTINGS].rename(columns={"params": "parameters"}).astype(object)
     std, scale, decimals = pd.DataFrame(index=group.index), {}, {}
-    for score, name in (("n_clusters", "clusters"), ("coverage", "coverage"), ("stability", "stability")):
+    for score in ("agreement", "n_clusters", "coverage", "stability"):
+        name = name_of(score)
         if has_scores(group, score):
             values[name], std[name] = group[score], group[f"{score}_std"]
             scale[name], decimals[name] = display(score)
@@ -61,7 +67,8 @@ def _table(dataset: str, group: pd.DataFrame) -> Table:
         stub=3,
         flagged=poor,
         caption="There are no labels to score these clusterings, and no row is called the best. Trust those that other "
-        "features and algorithms repeat, and listen to them. Coverage: the share of the recordings that are in a "
-        f"cluster, in per cent. Mean ± standard deviation over seeds ({seeds([group])}).",
+        "features confirm (agreement, in per cent), or the consensus of all, and listen to them. Coverage: the share "
+        "of the recordings that are in a cluster, in per cent. "
+        f"Mean ± standard deviation over seeds ({seeds([group])}).",
         notes=[f"{len(poor)} of {len(group)} are degenerate or mostly noise (see the remarks)."] if poor else [],
     )
