@@ -12,7 +12,7 @@ Consensus. The similarity of two recordings is the weighted share of clusterings
 co-association [3]_. A clustering weighs as much as its agreement, divided by the number of clusterings of its feature:
 a feature that was clustered more often has no more to say. Ward's linkage makes groups of this similarity. Of many
 recordings, those that the heaviest clusterings all put together are taken as one, so that no matrix of all pairs is
-needed.
+needed. At last each recording goes to the group that its clusters stand for, until none moves.
 
 References
 ----------
@@ -40,6 +40,8 @@ from audioclust.validation import check_n_clusters
 __all__ = ["Consensus", "consensus"]
 
 MOST_CELLS = 3000  # sets of recordings that Ward's linkage works on
+PASSES = 20  # after which recordings stop moving between groups
+MOST_SUPPORT = 40_000_000  # recordings x groups up to which they move
 BLOCK = 1000  # rows of the similarity that are held at a time
 
 Ints = NDArray[np.intp]
@@ -54,8 +56,8 @@ class Consensus(NamedTuple):
     labels : array of int [shape=(n,)]
         Groups from 0, the largest first; -1 where no clustering places the recording.
     confidence : array of float in [0, 1] [shape=(n,)]
-        How consistently a recording sits with its group: of the others in its cluster, the share that is in its group,
-        as the weighted mean over the clusterings that cover it; noise counts as 0.
+        How consistently a recording sits with its group: how far its cluster stands for that group, judged by the
+        other recordings, as the weighted mean over the clusterings that cover it. Noise counts as 0.
     agreement : array of float in [0, 1] [shape=(m,)]
         How far each clustering follows what those of other features share. A single clustering has NaN.
     n_clusters : int
@@ -114,13 +116,14 @@ def consensus(partitions: ArrayLike, groups: Sequence[Any] | None = None, n_clus
         groups_of = votes.table[0]
     else:
         groups_of = votes.levels()
+    k = len(np.unique(groups_of))
+    groups_of = _by_size(votes.settled(groups_of, k)) if len(table) > 1 else _by_size(groups_of)
     labels, confidence = np.full(table.shape[1], -1, dtype=np.intp), np.zeros(table.shape[1])
-    labels[placed] = _by_size(groups_of)
-    k = int(labels.max()) + 1
+    labels[placed] = groups_of
     if n_clusters is not None and k < n_clusters:
         message = f"consensus: the clusterings tell {k} groups apart, {n_clusters} asked for"
         warnings.warn(message, DegenerateClusteringWarning, stacklevel=2)
-    confidence[placed] = votes.confidence(labels[placed], k)
+    confidence[placed] = votes.confidence(groups_of, k)
     return Consensus(labels, confidence, agreement, k)
 
 
@@ -281,16 +284,46 @@ class _Votes:
             kept = values > 0
             yield np.repeat(rows, near)[kept], columns.ravel()[kept], values[kept]
 
+    def settled(self, labels: Ints, k: int) -> Ints:
+        """Return the groups after each recording has gone to the one that its clusters stand for, until none moves.
+
+        A cluster stands for the groups of which it holds the largest share; large groups do not count more.
+        """
+        for _ in range(PASSES if self.n * k <= MOST_SUPPORT else 0):
+            support = np.zeros((self.n, k))
+            for row, weight in zip(self.table, self.weights, strict=True):
+                inside = np.flatnonzero(row >= 0)
+                shares, _ = _shares(row[inside], labels[inside], np.bincount(labels, minlength=k))
+                totals = np.asarray(shares.sum(axis=1)).ravel()
+                alone = np.bincount(row[inside]) == 1  # would stand for where its only recording is now
+                stands = shares.multiply((weight * ~alone / totals)[:, None]).tocsr()
+                support[inside] += stands[row[inside]].toarray()
+            moved = np.argmax(np.round(support, 9), axis=1)
+            if len(np.unique(moved)) < k or np.array_equal(moved, labels):
+                break
+            labels = moved
+        return labels
+
     def confidence(self, labels: Ints, k: int) -> Floats:
-        """Return the weighted share of the others in each recording's clusters that are in its group [shape=(n,)]."""
+        """Return how far each recording's clusters stand for its group, on the average, without it [shape=(n,)]."""
         said, heard = np.zeros(self.n), np.zeros(self.n)
+        sizes = np.bincount(labels, minlength=k)
         for row, weight in zip(self.table, self.weights, strict=True):
-            inside = np.flatnonzero((row >= 0) & (labels >= 0))
-            both = np.unique(row[inside] * k + labels[inside], return_inverse=True)[1]
-            others = np.bincount(row[inside])[row[inside]] - 1
-            said[inside] += weight * (np.bincount(both)[both] - 1) / np.maximum(others, 1)
+            inside = np.flatnonzero(row >= 0)
+            shares, own = _shares(row[inside], labels[inside], sizes)
+            itself = 1 / sizes[labels[inside]]
+            others = np.asarray(shares.sum(axis=1)).ravel()[row[inside]] - itself
+            said[inside] += weight * np.where(others > 1e-9, (own - itself) / np.maximum(others, 1e-9), 0.0)
             heard += weight * (row > -2)
-        return np.where(labels >= 0, np.clip(said / np.maximum(heard, 1e-12), 0.0, 1.0), 0.0)
+        return np.clip(said / heard, 0.0, 1.0)
+
+
+def _shares(clusters: Ints, labels: Ints, sizes: Ints) -> tuple[Any, Floats]:
+    """Return the share of each group that is in each cluster, sparse, and that of each recording's own group."""
+    both, place, counts = np.unique(clusters * len(sizes) + labels, return_inverse=True, return_counts=True)
+    shares = counts / sizes[both % len(sizes)]
+    where = (both // len(sizes), both % len(sizes))
+    return csr_array((shares, where), shape=(int(clusters.max(initial=0)) + 1, len(sizes))), shares[place]
 
 
 def _ward(similarity: Floats, sizes: Floats, k: int) -> Ints:
@@ -326,11 +359,8 @@ def _ward(similarity: Floats, sizes: Floats, k: int) -> Ints:
 
 
 def _by_size(labels: Ints) -> Ints:
-    """Return groups numbered from 0, the largest first; -1 stays."""
-    inside = labels >= 0
-    values, place, counts = np.unique(labels[inside], return_inverse=True, return_counts=True)
+    """Return groups numbered from 0, the largest first."""
+    values, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
     ranks = np.empty(len(values), dtype=np.intp)
     ranks[np.argsort(-counts, kind="stable")] = np.arange(len(values))
-    numbered = np.full(len(labels), -1, dtype=np.intp)
-    numbered[inside] = ranks[place]
-    return numbered
+    return ranks[place]
