@@ -21,6 +21,7 @@ _LAZY = {
     "resample": "filters",
     "settings_key": "settings",
     "speech": "voice",
+    "speech_shares": "speech_share",
     "transform": "dataset",
     "trim_silence": "voice",
 }
@@ -37,6 +38,7 @@ __all__ = [
     "resample",
     "settings_key",
     "speech",
+    "speech_shares",
     "streamed",
     "transform",
     "trim_silence",

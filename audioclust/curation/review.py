@@ -33,7 +33,10 @@ from audioclust.evaluation.internal import silhouettes
 from audioclust.geometry import group_directions, group_sums, unit_rows
 from audioclust.validation import check_choice, check_labels, check_number, check_share
 
-__all__ = ["KINDS", "compare_with_agglomerative", "review"]
+__all__ = ["KINDS", "compare_with_agglomerative", "review", "roles"]
+
+NEAR = 0.25  # share of a cluster's median lead below which a recording stands at its border
+TUKEY, ROUNDING = 1.5, 1e-9
 
 KINDS = ("medoid", "typical", "border", "outlier", "low silhouette", "noise")
 """What a recording may be in its cluster; see :func:`review`."""
@@ -110,6 +113,50 @@ def review(
         own = [column for column in index if column not in {*listed, *table}]
         joined.append(index.iloc[listed["row"]][own].reset_index(drop=True))
     return pd.concat(joined, axis=1)
+
+
+def roles(X: ArrayLike, labels: ArrayLike, *, metric: str = "cosine") -> NDArray[np.str_]:
+    """Say of every recording whether it is typical of its cluster, at its border, or an outlier.
+
+    Parameters
+    ----------
+    X : array-like [shape=(n, d)]
+    labels : array-like of int [shape=(n,)]
+        -1 for noise.
+    metric : {"cosine", "euclidean"}
+        As for :func:`review`.
+
+    Returns
+    -------
+    array of str [shape=(n,)]
+        ``"border"``: its lead, the similarity to its own cluster's mean less that to the nearest other one, is at most a
+        quarter of the cluster's median lead. ``"outlier"``: its similarity lies below the lower quartile of its cluster
+        by more than 1.5 times the distance of the quartiles (Tukey's fence). ``"typical"``: all others. ``"noise"``:
+        in no cluster.
+
+    Raises
+    ------
+    ValueError
+        When lengths differ, `metric` is not allowed, or a vector is not finite (or zero: for the cosine).
+
+    Examples
+    --------
+    >>> X = [[1, 0], [1, 0.1], [1, 0.2], [1, 0.9], [0, 1], [0.1, 1]]
+    >>> roles(X, [0, 0, 0, 0, 1, 1]).tolist()
+    ['typical', 'typical', 'typical', 'border', 'typical', 'typical']
+    """
+    check_choice("metric", metric, ("cosine", "euclidean"))
+    vectors: NDArray[np.float64] = check_array(X, dtype=np.float64)
+    labels = check_labels(labels, len(vectors))
+    table = _similarities(vectors, labels, metric)
+    lead = table["similarity"] - table["nearest_similarity"]
+    by_cluster = table["similarity"].groupby(labels)
+    low, high = by_cluster.transform("quantile", 0.25), by_cluster.transform("quantile", 0.75)
+    found = np.full(len(vectors), "typical", dtype="U7")
+    found[table["similarity"] < low - TUKEY * (high - low) - ROUNDING] = "outlier"
+    found[lead <= NEAR * lead.groupby(labels).transform("median").clip(lower=0)] = "border"
+    found[labels == -1] = "noise"
+    return found
 
 
 def _similarities(X: NDArray[np.float64], labels: NDArray[np.intp], metric: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 __all__ = ["Display", "elapsed"]
 
-_REFRESH, _PLAIN = 0.5, 10.0  # seconds between two states, in a terminal and elsewhere
+_REFRESH, _PLAIN = 0.5, 5.0  # seconds between two states, in a terminal and elsewhere
 
 
 class Display:

@@ -49,6 +49,7 @@ def listen(
     metric: str = "euclidean",
     embed_megabytes: float = 20.0,
     title: str = "Listen to the clusters",
+    absolute_links: bool = False,
     random_state: int = 0,
     jobs: parallel.Jobs = 1,
 ) -> Path:
@@ -86,6 +87,9 @@ def listen(
         How large the embedded sound and pictures may be. All recordings are embedded if they fit; else excerpts of at
         least a second; else those shown in the sheets; the others are linked, and play while the files stay in place.
     title : str
+    absolute_links : bool
+        Whether recordings that are not embedded are linked by their full paths, so that the page may be moved; else
+        relative to the page, so that page and recordings may be moved together.
     random_state : int
         Of the projection: the same gives the same map.
     jobs : int or str
@@ -139,7 +143,17 @@ def listen(
         "title": title,
         "page": files.digest([paths, labels.tolist()]),
         "truth": truth if _truths(index, truth) is not None else None,
-        "recordings": _recordings(index, labels, truth, seconds, silhouettes, positions, embedded, root, out.parent),
+        "recordings": _recordings(
+            index,
+            labels,
+            truth,
+            seconds,
+            silhouettes,
+            positions,
+            embedded,
+            root,
+            None if absolute_links else out.parent,
+        ),
         "clusters": _clusters(labels, chosen),
     }
     facts = _facts(labels, embedded)
@@ -192,7 +206,7 @@ def _recordings(
     positions: np.ndarray | None,
     embedded: budget.Embedded,
     root: Path,
-    folder: Path,
+    folder: Path | None,
 ) -> list[dict[str, Any]]:
     """Return what the page knows of every recording."""
     truths = _truths(index, truth)
@@ -271,11 +285,14 @@ def _unit_square(positions: np.ndarray) -> list[list[float]]:
     return [[round(float(x), 4), round(1 - float(y), 4)] for x, y in placed]
 
 
-def _link(path: Path, folder: Path) -> str:
+def _link(path: Path, folder: Path | None) -> str:
+    """Return the address of a file: as seen from `folder`, or its full path."""
     try:
-        return quote(Path(os.path.relpath(path, folder)).as_posix())
+        if folder is not None:
+            return quote(Path(os.path.relpath(path, folder)).as_posix())
     except ValueError:  # another drive
-        return path.resolve().as_uri()
+        pass
+    return path.resolve().as_uri()
 
 
 def _colour(place: int) -> str:

@@ -1,0 +1,122 @@
+"""Many clusterings of the same recordings, by several features: what a consensus is made of.
+
+Where the number of groups is not known, K-Means by the cosine and Ward's agglomerative clustering are run for a few numbers
+from small to large: recordings that belong together are together in most of them. Where it is given, K-Means, Ward and
+spectral clustering are run with that number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from audioclust import parallel
+from audioclust.clustering.registry import make
+from audioclust.geometry import unit_rows
+from audioclust.validation import check_n_clusters
+
+__all__ = ["memberships", "partitions"]
+
+STEPS = 6  # different numbers of groups
+LARGEST = 150
+WARD_LIMIT = 5000  # recordings; Ward's and spectral clustering need memory that grows with their square
+
+
+def partitions(
+    X: Sequence[tuple[str, NDArray[np.float64]]], *, n_clusters: int | None = None, random_state: int = 0
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Cluster the same recordings in many ways.
+
+    Parameters
+    ----------
+    X : sequence of (str, array [shape=(n, d)])
+        The name of a feature, and vectors made from it; a feature may have several.
+    n_clusters : int, optional
+        Number of groups; without it several numbers are tried.
+    random_state : int
+
+    Returns
+    -------
+    labels : array of int [shape=(m, n)]
+        One clustering per row.
+    features : list of str
+        The feature that each was made from.
+
+    Raises
+    ------
+    ValueError
+        When `n_clusters` is not in 1 .. n.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat([[0.0, 9.0], [9.0, 0.0]], 10, axis=0) + rng.normal(size=(20, 2))
+    >>> labels, features = partitions([("mel", X), ("mfcc", -X)], n_clusters=2)
+    >>> labels.shape, features
+    ((6, 20), ['mel', 'mel', 'mel', 'mfcc', 'mfcc', 'mfcc'])
+    """
+    n = len(X[0][1])
+    if n_clusters is not None:
+        check_n_clusters(n_clusters, n)
+    sizes = numbers(n) if n_clusters is None else [n_clusters]
+    work = [(feature, vectors, k) for feature, vectors in X for k in sizes]
+    found = [
+        (feature, labels)
+        for feature, vectors, k in parallel.progress(work, "clusterings")
+        for labels in _clustered(vectors, k, n_clusters is not None, random_state)
+    ]
+    return np.array([labels for _, labels in found]), [feature for feature, _ in found]
+
+
+def memberships(labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Turn clusterings into vectors: rows are alike where recordings share groups, small groups counting more.
+
+    One column per group, 1 / sqrt(size) for its members and 0 for the others, as in multiple correspondence analysis.
+
+    Parameters
+    ----------
+    labels : array of int [shape=(m, n)]
+        As `partitions` gives.
+
+    Returns
+    -------
+    array [shape=(n, number of groups of all clusterings)]
+
+    Examples
+    --------
+    >>> memberships(np.array([[0, 0, 0, 0, 1]]))
+    array([[0.5, 0. ],
+           [0.5, 0. ],
+           [0.5, 0. ],
+           [0.5, 0. ],
+           [0. , 1. ]])
+    """
+    columns = []
+    for row in labels:
+        sizes = np.bincount(row)
+        columns.append((np.eye(len(sizes)) / np.sqrt(np.maximum(sizes, 1)))[row])
+    return np.hstack(columns)
+
+
+def numbers(n: int) -> list[int]:
+    """Return the numbers of groups that are tried for n recordings: to 20 a group, of few recordings to half of them.
+
+    Examples
+    --------
+    >>> numbers(400), numbers(12)
+    ([4, 6, 8, 10, 14, 20], [2, 3, 4, 5, 6])
+    """
+    most = min(LARGEST, max(n // 20, min(n // 2, 12)))
+    return sorted({round(k) for k in np.geomspace(min(4, max(2, most // 3)), max(2, most), STEPS)})
+
+
+def _clustered(X: NDArray[np.float64], k: int, known: bool, random_state: int) -> Iterator[NDArray[np.intp]]:
+    directions = unit_rows(X, zero="keep")
+    yield make("kmeans", n_clusters=k, n_init=1, random_state=random_state).fit_predict(directions)
+    if len(X) <= WARD_LIMIT:
+        yield fcluster(linkage(X, "ward"), k, "maxclust") - 1
+        if known:
+            yield make("spectral", n_clusters=k, random_state=random_state).fit_predict(directions)
