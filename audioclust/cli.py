@@ -1,4 +1,4 @@
-"""The command line: ``audioclust fetch | run | sweep | report | forget | notebooks | demo | show-versions``.
+"""The command line: ``audioclust group | similar | fetch | run | sweep | report | forget | notebooks | demo``.
 
 Results go to standard output, progress and messages to standard error. The exit code is 1 when something failed, 2
 when what was asked for cannot be done, 130 when it was stopped.
@@ -29,6 +29,46 @@ app = typer.Typer(
 ProjectOption = Annotated[Path, typer.Option("--project", help="Folder with datasets/ features/ results/.")]
 JobsOption = Annotated[str, typer.Option("--jobs", help="Worker processes, -1 for every core, or a Dask address.")]
 NetworksOption = Annotated[bool, typer.Option("--networks", help="Train networks, too; they take most of the time.")]
+
+
+@app.command()
+def group(
+    folder: Annotated[Path, typer.Argument(help="Recordings, in sub-folders or not; nothing is written there.")],
+    kind: Annotated[str, typer.Option(help="voices (who speaks), sounds (how it sounds), or auto.")] = "auto",
+    groups: Annotated[int | None, typer.Option(help="How many; by default as many as there are.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answer goes; by default FOLDER-groups, here.")] = None,
+    sort: Annotated[Path | None, typer.Option(help="Fill this folder with a folder per group.")] = None,
+    link: Annotated[bool, typer.Option("--link/--copy", help="What those hold: links, or copies.")] = True,
+    jobs: JobsOption = "-1",
+) -> None:
+    """Group the recordings in a folder: how many groups, who is in which, how sure; with a page to listen to."""
+    from audioclust import grouping
+    from audioclust.curation.folders import sort_into_folders
+
+    found = grouping.grouped(folder, kind, groups, out, jobs=_jobs(jobs))
+    _tell((found.out / "summary.txt").read_text(encoding="utf-8").rstrip("\n"))
+    for name in ("groups.csv", "listen.html", "figures"):
+        _tell(f"{name:12}{found.out / name}")
+    if sort is not None:
+        table = found.table
+        sort_into_folders(table["path"].tolist(), table["group"], found.source, sort, link=link)
+        _tell(f"{'sorted':12}{sort.resolve()}")
+
+
+@app.command()
+def similar(
+    file: Annotated[Path, typer.Argument(help="A recording, in the folder or not.")],
+    folder: Annotated[Path | None, typer.Option("--in", help="Recordings; by default those around the file.")] = None,
+    number: Annotated[int, typer.Option("-n", "--number", help="How many to list.")] = 10,
+    kind: Annotated[str, typer.Option(help="voices, sounds, or auto.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="The folder that group wrote its answer to.")] = None,
+    jobs: JobsOption = "-1",
+) -> None:
+    """List the recordings that are most similar to one, in a folder that has been grouped or now is."""
+    from audioclust import grouping
+
+    table = grouping.similar(file, folder, number, kind=kind, out=out, jobs=_jobs(jobs))
+    _tell(table[["similarity", "group", "path"]].to_string(index=False, float_format="{:.3f}".format))
 
 
 @app.command()

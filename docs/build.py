@@ -18,7 +18,7 @@ PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 QUICK = {"00_prepare": {"options": {"speakers": 4, "words": 3, "takes": 4}}, "05_autoencoder_dcec": {"epochs": 30}}
 ROOMS = (
     "project", "datasets", "audio", "features", "embeddings", "evaluation", "clustering", "deep", "curation", "report",
-    "report.plots", "report.tables", "runs", "plugins", "parallel", "installation",
+    "report.plots", "report.tables", "runs", "grouping", "plugins", "parallel", "installation",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ LEVELS = [
     {"curation"},
     {"report"},
     {"runs"},
+    {"grouping"},
     {"cli"},
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}

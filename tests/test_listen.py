@@ -163,6 +163,9 @@ def test_size_is_capped_and_the_rest_is_linked(tmp_path, rng, seconds, megabytes
     assert len(linked) == 12 - len(embedded)
     for link in linked:
         assert (page.parent / urllib.request.url2pathname(link)).resolve().exists()
+    full = report.listen(index, [0, 1] * 6, root, out, per_cluster=1, embed_megabytes=megabytes, absolute_links=True)
+    links = [r["link"] for r in contents(full)["recordings"] if not r["sound"]]
+    assert links == [(root / path).as_uri() for path in (r["path"] for r in data["recordings"] if not r["sound"])]
 
 
 def test_excerpts_are_cut_where_it_is_loud(tmp_path):

@@ -54,6 +54,7 @@ ROWS = [
         [*EXPORTS, "listen.html", "review.csv", "figures/scores_speaker.png", "figures/answer.png"],
         ("speaker", 0.6),
     ),
+    ("group", {}, ["groups.csv", "summary.txt", "listen.html", "figures/map.png", "figures/ladder.png"], None),
     ("09_results", {"dataset": "all"}, [], None),
 ]
 

@@ -14,6 +14,8 @@ from audioclust import clustering, features
 
 API = {
     "show_versions": "",
+    "group": "folder, kind='auto', groups=None, out=None",
+    "similar": "file, folder=None, n=10",
     "datasets.scan": "root",
     "datasets.catalogue": "",
     "datasets.fetch": "name, project",
@@ -45,6 +47,7 @@ API = {
     "deep.ConvAutoencoder": "*, random_state=None",
     "deep.DCEC": "n_clusters, *, autoencoder=None, random_state=None",
     "deep.Embedded": "clusterer, *, n_clusters=None, clusterer_params=None, autoencoder=None, random_state=None",
+    "curation.folders.sort_into_folders": "paths, labels, root, out",
     "curation.corrections.read": "path, root='.'",
     "curation.corrections.merge": "*corrections",
     "curation.corrections.apply": "labels, X, corrections, paths=None",

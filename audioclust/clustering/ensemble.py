@@ -1,8 +1,8 @@
 """Many clusterings of the same recordings, by several features: what a consensus is made of.
 
-Where the number of groups is not known, K-Means by the cosine and Ward's agglomerative clustering are run for a few numbers
-from small to large: recordings that belong together are together in most of them. Where it is given, K-Means, Ward and
-spectral clustering are run with that number.
+Where the number of groups is not known, K-Means by the cosine and Ward's agglomerative clustering are run for a few
+numbers from small to large: recordings that belong together are together in most of them. Where it is given, K-Means,
+Ward and spectral clustering are run with that number.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from audioclust import parallel
+from audioclust.clustering.ladder import ladder, levels_of, most_neighbours
+from audioclust.clustering.neighbours import directions, nearest
 from audioclust.clustering.registry import make
 from audioclust.geometry import unit_rows
 from audioclust.validation import check_n_clusters
 
-__all__ = ["memberships", "partitions"]
+__all__ = ["chance", "memberships", "partitions"]
 
 STEPS = 6  # different numbers of groups
 LARGEST = 150
+DRAWS, DRAWN = 3, 300  # samples without groups, and recordings in each, that show how stable groups are by chance
 WARD_LIMIT = 5000  # recordings; Ward's and spectral clustering need memory that grows with their square
 
 
@@ -99,6 +102,45 @@ def memberships(labels: NDArray[np.intp]) -> NDArray[np.float64]:
         sizes = np.bincount(row)
         columns.append((np.eye(len(sizes)) / np.sqrt(np.maximum(sizes, 1)))[row])
     return np.hstack(columns)
+
+
+def chance(X: Sequence[tuple[str, NDArray[np.float64]]], *, random_state: int = 0) -> float:
+    """Return how stable the levels are of clusterings of recordings without groups, whose features vary as these do.
+
+    What clusterings have in common is partly their own doing: those of vectors drawn from one Gaussian agree, too. The
+    most stable level of three such draws, of the covariance of all features together, is what chance gives.
+
+    Parameters
+    ----------
+    X : sequence of (str, array [shape=(n, d)])
+        As for `partitions`.
+    random_state : int
+
+    Returns
+    -------
+    float
+        To be compared with the `stability` of a level of ``memberships(partitions(X))``.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(40, 3))
+    >>> 0 < chance([("mel", X), ("mfcc", X)]) <= 1
+    True
+    """
+    draw = np.random.RandomState(random_state)
+    together = np.hstack([vectors for _, vectors in X])
+    rows = draw.permutation(len(together))[:DRAWN]
+    spread = (together[rows] - together[rows].mean(axis=0)) / np.sqrt(max(1, len(rows) - 1))
+    ends = np.cumsum([vectors.shape[1] for _, vectors in X])[:-1]
+    best = 0.0
+    for _ in range(DRAWS):
+        drawn = np.split(draw.standard_normal((len(rows), len(rows))) @ spread, ends, axis=1)
+        sample = [(feature, vectors) for (feature, _), vectors in zip(X, drawn, strict=True)]
+        Z = directions(unit_rows(memberships(partitions(sample, random_state=random_state)[0])))
+        table = nearest(Z, most_neighbours(len(Z)), random_state=random_state)
+        levels = levels_of(ladder(table, Z, random_state=random_state))
+        best = max([best, *(level.stability for level in levels)])
+    return best
 
 
 def numbers(n: int) -> list[int]:

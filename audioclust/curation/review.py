@@ -129,10 +129,10 @@ def roles(X: ArrayLike, labels: ArrayLike, *, metric: str = "cosine") -> NDArray
     Returns
     -------
     array of str [shape=(n,)]
-        ``"border"``: its lead, the similarity to its own cluster's mean less that to the nearest other one, is at most a
-        quarter of the cluster's median lead. ``"outlier"``: its similarity lies below the lower quartile of its cluster
-        by more than 1.5 times the distance of the quartiles (Tukey's fence). ``"typical"``: all others. ``"noise"``:
-        in no cluster.
+        ``"border"``: its lead, the similarity to its own cluster's mean less that to the nearest other one, is at most
+        a quarter of the cluster's median lead. ``"outlier"``: its similarity lies below the lower quartile of its
+        cluster by more than 1.5 times the distance of the quartiles (Tukey's fence). ``"typical"``: all others.
+        ``"noise"``: in no cluster.
 
     Raises
     ------

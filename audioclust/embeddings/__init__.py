@@ -18,11 +18,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from audioclust.embeddings.encoder import CheckpointError, Encoder, available, load, register
+    from audioclust.embeddings.encoder import CheckpointError, Encoder, available, load, preferred, register
     from audioclust.embeddings.multispeaker import mixed
     from audioclust.embeddings.vectors import EmbeddingSet, extract
 
-__all__ = ["CheckpointError", "EmbeddingSet", "Encoder", "available", "extract", "load", "mixed", "register"]
+__all__ = [
+    "CheckpointError",
+    "EmbeddingSet",
+    "Encoder",
+    "available",
+    "extract",
+    "load",
+    "mixed",
+    "preferred",
+    "register",
+]
 
 _HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "multispeaker"}
 

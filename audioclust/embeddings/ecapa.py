@@ -221,13 +221,20 @@ def _local(source: Path) -> Path:
     return path
 
 
+def cached() -> Path | None:
+    """Return the published checkpoint in the hub's cache, None where it has not been fetched yet."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(REPOSITORY, FILE, revision=REVISION)
+    return Path(path) if isinstance(path, str) else None
+
+
 def _download() -> Path:
     """Return the published checkpoint from the hub's cache, fetching it the first time."""
-    from huggingface_hub import get_session, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub import get_session, hf_hub_download, hf_hub_url
 
-    cached = try_to_load_from_cache(REPOSITORY, FILE, revision=REVISION)
-    if isinstance(cached, str):
-        return Path(cached)
+    if (path := cached()) is not None:
+        return path
     try:
         # asked once, because the hub's own client says six times in half a minute that there is no network
         get_session().head(hf_hub_url(REPOSITORY, FILE, revision=REVISION), timeout=10)

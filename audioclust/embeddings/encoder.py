@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CheckpointError", "Encoder", "available", "load", "register"]
+__all__ = ["CheckpointError", "Encoder", "available", "load", "preferred", "register"]
 
 
 @runtime_checkable
@@ -71,6 +71,19 @@ def available() -> list[str]:
     ['ecapa', 'ge2e']
     """
     return sorted(_FACTORIES)
+
+
+def preferred() -> str:
+    """Return the encoder to take where none is named: ECAPA-TDNN where its weights have been fetched, else GE2E.
+
+    Examples
+    --------
+    >>> preferred() in available()
+    True
+    """
+    from audioclust.embeddings import ecapa
+
+    return "ecapa" if ecapa.cached() is not None else "ge2e"
 
 
 def register(name: str, factory: Factory) -> None:

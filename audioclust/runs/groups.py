@@ -1,4 +1,4 @@
-"""What the notebook ``group`` does, step by step: which kind of recordings, their vectors, the groups, and how to say it.
+"""What the notebook ``group`` does, step by step: the kind of recordings, their vectors, the groups, and how to say it.
 
 ``X`` [shape=(n, d)] has unit rows, so that the product of two rows is their similarity, from -1 to 1: that of a speaker
 encoder's vectors, or, of other sounds, the mean over the spectral features of the cosine of standardised vectors.
@@ -6,26 +6,47 @@ encoder's vectors, or, of other sounds, the mean over the spectral features of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from audioclust import audio, clustering, embeddings, evaluation, features, parallel
-from audioclust.clustering.ensemble import partitions
+from audioclust import audio, clustering, embeddings, evaluation, features, files, parallel, recording
+from audioclust.clustering.ensemble import WARD_LIMIT, chance, memberships, partitions
 from audioclust.curation.review import roles
-from audioclust.geometry import unit_rows
+from audioclust.features.vectors import reduce, scale
+from audioclust.geometry import group_sums, unit_rows
 
-__all__ = ["Answer", "Vectors", "answer", "beside", "joint", "kind_of", "summary", "table", "vectors"]
+__all__ = [
+    "Answer",
+    "Vectors",
+    "answer",
+    "beside",
+    "joint",
+    "kind_of",
+    "summary",
+    "table",
+    "vector_of",
+    "vectors",
+    "write",
+]
 
-KINDS = ("voices", "sounds")
 SPEECH = 0.2  # share of a recording from which it counts as speech; that of half the sample makes it a folder of voices
+SURE = 0.5  # confidence from which a recording counts as surely placed
+SHORT = 1.0  # s; voices of less are hard to tell apart
+SIZES = 12  # groups whose sizes are named
+COMPONENTS = 50
+JOINT = "mean_std"
 POOLINGS = ("mean", "mean_std", "mean_std_delta")
 UNSTABLE = "no stable grouping: the features do not separate these recordings"
+MEASURED = ("duration", "level")
 NAMES = {"label": "sub-folder", "duration": "length", "level": "loudness"}  # of what the groups may follow
 
 Floats = NDArray[np.float64]
@@ -45,7 +66,9 @@ class Vectors:
     problems : pd.DataFrame
         ``path`` and ``problem`` of the recordings left out.
     parts : list of (str, array [shape=(n, d)])
-        The features that `X` is made of.
+        What is clustered, by feature.
+    raw : dict of str to array [shape=(n, d)]
+        Of sounds, as `raw_vectors` gives.
     """
 
     kind: str
@@ -53,7 +76,7 @@ class Vectors:
     index: pd.DataFrame
     problems: pd.DataFrame
     parts: list[tuple[str, Floats]]
-    source: Any
+    raw: dict[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +117,225 @@ def kind_of(metadata: pd.DataFrame, root: Path, kind: str = "auto", *, random_st
     spoken = int((heard >= SPEECH).sum())
     reason = f"speech was heard in {spoken} of {len(heard)} recordings of a sample"
     return ("voices" if 2 * spoken >= len(heard) > 0 else "sounds"), reason
+
+
+def vectors(
+    kind: str, metadata: pd.DataFrame, root: Path, store: Path, *, encoder: str = "ge2e", jobs: parallel.Jobs = 1
+) -> Vectors:
+    """Compute, or read back, what recordings of a kind are grouped by.
+
+    Raises
+    ------
+    ValueError
+        When fewer than two recordings can be used.
+    """
+    if kind == "voices":
+        encoded = embeddings.extract(metadata, root, store / "embeddings", encoder=encoder, jobs=jobs)
+        X, index = encoded.vectors()
+        found = Vectors(kind, X.astype(np.float64), index, encoded.problems, [(encoder, X.astype(np.float64))])
+    else:
+        extracted = features.extract(metadata, root, store, jobs=jobs)
+        raw = raw_vectors(extracted)
+        with threadpool_limits(1):
+            parts = [(name.partition(" ")[0], compact(X)) for name, X in raw.items()]
+        found = Vectors(kind, joint(raw), extracted.index, extracted.problems, parts, raw)
+    if len(found.X) < 2:
+        raise ValueError(f"{len(found.X)} of {len(metadata)} recordings can be used: there is nothing to group")
+    return found
+
+
+def vector_of(
+    file: Path, given: Vectors, store: Path, *, encoder: str = "ge2e", jobs: parallel.Jobs = 1
+) -> NDArray[np.float64]:
+    """Return the unit vector [shape=(d,)] of one more recording, on the scale of the `given` ones.
+
+    Raises
+    ------
+    ValueError
+        When the file cannot be used.
+    """
+    one = pd.DataFrame([{"path": file.name, **recording.inspect(file)}])
+    if given.kind == "voices":
+        found = embeddings.extract(one, file.parent, store / "embeddings", encoder=encoder, jobs=jobs)
+        if len(found.problems):
+            raise ValueError(f"{file}: {found.problems['problem'].iloc[0]}")
+        return found.vectors()[0][0].astype(np.float64)
+    return joint(given.raw, raw_vectors(features.extract(one, file.parent, store, jobs=jobs)))[0]
+
+
+def raw_vectors(extracted: features.FeatureSet) -> dict[str, Floats]:
+    """Return the vectors of every spectral feature and pooling, by "FEATURE POOLING", as they are."""
+    pairs = [(feature, pooling) for feature in features.FEATURES for pooling in POOLINGS]
+    return {f"{feature} {pooling}": extracted.vectors(feature, pooling, scale=None)[0] for feature, pooling in pairs}
+
+
+def compact(X: Floats) -> Floats:
+    """Standardise the columns, and keep at most fifty principal components: more add time and no neighbours."""
+    X = scale(X)
+    return reduce(X, min(COMPONENTS, *X.shape)) if X.any() else X[:, :1]
+
+
+def joint(raw: Mapping[str, Floats], new: Mapping[str, Floats] | None = None) -> Floats:
+    """Return unit rows whose products are mean cosines over the features, of the recordings `raw`, or of `new` ones.
+
+    Parameters
+    ----------
+    raw : mapping of str to array [shape=(n, d)]
+        As `raw_vectors` gives; they set the scale.
+    new : mapping of str to array [shape=(m, d)], optional
+    """
+    rows = []
+    for feature in features.FEATURES:
+        name = f"{feature} {JOINT}"
+        mean, spread = raw[name].mean(axis=0), raw[name].std(axis=0)
+        chosen = (raw if new is None else new)[name]
+        varies = spread > 1e-9 * np.maximum(np.abs(mean), 1e-9)
+        rows.append(unit_rows((chosen - mean)[:, varies] / spread[varies], zero="keep"))
+    return unit_rows(np.hstack(rows), zero="keep")
+
+
+def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0) -> Answer:
+    """Group recordings: into the given number of groups, or into as many as there are.
+
+    Raises
+    ------
+    ValueError
+        When `groups` is more than there are recordings.
+    """
+    n = len(given.X)
+    if groups is not None and groups > n:
+        raise ValueError(f"groups={groups}: there are {n} recordings that can be used")
+    if given.index["sha256"].nunique() == 1 or np.allclose(given.X, given.X[0], atol=1e-7):
+        return Answer(np.zeros(n, dtype=np.intp), np.ones(n), stable=True)
+    # vectors are short: more threads than one mostly wait for each other
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", clustering.DegenerateClusteringWarning)  # the answer says it itself
+        found = _voices(given, random_state) if given.kind == "voices" else _sounds(given, random_state)
+        return found if groups is None else _asked(given, found, groups, random_state)
+
+
+def _voices(given: Vectors, random_state: int) -> Answer:
+    found = clustering.make("auto", random_state=random_state).fit(given.X)
+    ladder = clustering.Levels(random_state=random_state).fit(given.X)
+    levels = getattr(found, "levels_", ladder.levels_)
+    stability = next((level.stability for level in levels if level.n_clusters == found.n_clusters_), math.nan)
+    confidence = getattr(found, "confidence_", ladder.confidence_)
+    return _by_size(Answer(found.labels_, confidence, levels, stability, True, ladder.rungs_))
+
+
+def _sounds(given: Vectors, random_state: int) -> Answer:
+    labels, _ = partitions(given.parts, random_state=random_state)
+    found = clustering.Levels(random_state=random_state).fit(memberships(labels))
+    stability = found.levels_[found.recommended_].stability
+    by_chance = chance(given.parts, random_state=random_state)
+    stable = by_chance < stability >= (1 + by_chance) / 2
+    return _by_size(Answer(found.labels_, found.confidence_, found.levels_, stability, stable, found.rungs_))
+
+
+def _asked(given: Vectors, by_themselves: Answer, groups: int, random_state: int) -> Answer:
+    """Return as many groups as were asked for, beside the levels at which the recordings group by themselves."""
+    clusterings, _ = partitions(given.parts, n_clusters=groups, random_state=random_state)
+    together = (memberships(clusterings) > 0).astype(float)  # the product of two rows: how often they share a group
+    method = "agglomerative" if len(together) <= WARD_LIMIT else "kmeans"
+    labels = clustering.make(method, n_clusters=groups).fit_predict(together)
+    means = group_sums(together, labels, groups) / np.bincount(labels, minlength=groups)[:, None]
+    shared = np.sort(together @ means.T, axis=1)[:, ::-1]
+    confidence = shared[:, 0] / shared[:, :2].sum(axis=1) if groups > 1 else np.ones(len(labels))
+    return _by_size(replace(by_themselves, labels=labels, confidence=confidence, stability=math.nan))
+
+
+def _by_size(found: Answer) -> Answer:
+    """Give the largest group the number 0; among equally large ones the one whose first recording comes first."""
+    groups, first, place, sizes = np.unique(found.labels, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(np.lexsort([first, -sizes]))
+    return replace(found, labels=np.where(found.labels < 0, -1, order[place]) if groups[0] >= 0 else found.labels)
+
+
+def table(given: Vectors, found: Answer) -> pd.DataFrame:
+    """Return one row per recording: ``path, group, confidence, role``, and its group at every other level."""
+    rows = given.index[["path"]].assign(group=found.labels, confidence=found.confidence.round(4))
+    metric = "cosine" if np.linalg.norm(given.X, axis=1).all() else "euclidean"
+    rows["role"] = roles(given.X, found.labels, metric=metric)
+    for level in beside(found):
+        name = f"level_{level.n_clusters}"
+        rows[name if name not in rows else f"{name}_from_{level.neighbours[0]}_neighbours"] = level.labels
+    return rows
+
+
+def write(folder: Path, rows: pd.DataFrame, lines: list[str]) -> None:
+    """Write ``groups.csv`` and ``groups.parquet`` of `table`, and ``summary.txt`` of `summary`."""
+    files.write_csv(folder / "groups.csv", rows)
+    with files.atomic(folder / "groups.parquet") as partial:
+        rows.to_parquet(partial, index=False)
+    with files.atomic(folder / "summary.txt") as partial:
+        partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+def beside(found: Answer) -> list[Any]:
+    """Return the levels that are not the answer itself."""
+    return [level for level in found.levels if not _same(level.labels, found.labels)]
+
+
+def _same(a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
+    pairs = len(set(zip(a.tolist(), b.tolist(), strict=True)))
+    return pairs == len(np.unique(a)) == len(np.unique(b))
+
+
+def summary(given: Vectors, found: Answer, rows: pd.DataFrame, *, asked: bool = False) -> list[str]:
+    """Say in plain words what was found, a line each.
+
+    Parameters
+    ----------
+    given : Vectors
+    found : Answer
+    rows : pd.DataFrame
+        Of `table`.
+    asked : bool
+        Whether the number of groups was given.
+    """
+    n, others = len(rows), beside(found)
+    sizes = rows["group"].value_counts().sort_index()
+    named = f"{_count(len(sizes), 'voice' if given.kind == 'voices' else 'group')} in {_count(n, 'recording')}"
+    lines = [named + (" (as many groups as asked for)" if asked else "")]
+    if len(sizes) > 1:
+        shown = ", ".join(map(str, sizes.head(SIZES))) + (", ..." if len(sizes) > SIZES else "")
+        lines += [f"recordings in each: {shown}"]
+    if not found.stable:
+        lines += [UNSTABLE + "; take these groups as an order to listen in, not as an answer"]
+    elif not math.isnan(found.stability):
+        lines += [f"stability {found.stability:.2f} (1: the same groups, however many neighbours are looked at)"]
+    if others:
+        listed = "; ".join(f"{_count(level.n_clusters, 'group')} (stability {level.stability:.2f})" for level in others)
+        lines += [f"{'by themselves the recordings form' if asked else 'other levels, also in groups.csv'}: {listed}"]
+    sure = int((rows["confidence"] >= SURE).sum())
+    kinds = ", ".join(f"{count} {role}" for role, count in rows["role"].value_counts().items())
+    lines += [f"sure of {sure} of {n} (confidence {SURE} or more); {kinds}"]
+    lines += _follows(found, given.index) + _copies(given.index)
+    if len(found.agreement):
+        best = found.agreement.sort_values(ascending=False).round(2)
+        lines += ["agreement with other features: " + ", ".join(f"{name} {value}" for name, value in best.items())]
+    if given.kind == "voices" and given.index["duration"].median() < SHORT:
+        lines += [f"half of the recordings are shorter than {SHORT:g} s: too short to tell voices apart well"]
+    return lines
+
+
+def _follows(found: Answer, index: pd.DataFrame) -> list[str]:
+    """Say what else the groups follow: columns with few values, each once, and what was measured."""
+    few = [name for name in index if name in MEASURED or index[name].nunique() <= len(index) / 5]
+    once = index[few].loc[:, ~index[few].astype(str).T.duplicated().to_numpy()]  # "class" may repeat the sub-folder
+    scores = evaluation.nuisance(found.labels, once) if found.labels.max() > 0 else {}
+    listed = [f"{NAMES.get(name, name)} {score:.2f}" for name, score in scores.items()]
+    return [f"the groups follow (0: not at all, 1: exactly): {', '.join(listed)}"] if listed else []
+
+
+def _copies(index: pd.DataFrame) -> list[str]:
+    repeated = index[index.duplicated("sha256", keep=False)]
+    if repeated.empty:
+        return []
+    pair = repeated[repeated["sha256"] == repeated["sha256"].iloc[0]]["path"].tolist()
+    extra = int(index.duplicated("sha256").sum())
+    return [f"{_count(extra, 'exact copy', 'exact copies')} of other recordings, such as {pair[1]} = {pair[0]}"]
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -249,6 +249,25 @@ class Speakers(_Clustering):
         return join
 
 
+class Group(Parameters):
+    """group: one folder in, groups out."""
+
+    notebook: ClassVar[str] = "group"
+    named: ClassVar[tuple[str, ...]] = ("kind", "groups")
+    kind: Literal["auto", "voices", "sounds"] = "auto"
+    groups: int | None = Field(None, ge=1)  # how many; None: as many as there are
+    encoder: str | None = None  # of voices; None: ECAPA-TDNN where its weights are, else GE2E
+    seed: int = Field(0, ge=0, lt=2**32)
+    figures: bool = True
+
+    @field_validator("encoder")
+    @classmethod
+    def _encoder(cls, name: str | None) -> str | None:
+        if name is not None:
+            check_choice("encoder", name, encoders())
+        return name
+
+
 class Results(Parameters):
     """09: the tables of everything that ran."""
 
@@ -258,7 +277,7 @@ class Results(Parameters):
 
 MODELS: dict[str, type[Parameters]] = {
     model.notebook: model
-    for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Speakers, Results)
+    for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Speakers, Group, Results)
 }
 
 

@@ -139,21 +139,12 @@ def listen(
     seconds = budget.durations(index, root)
     shown = [row for sheet in chosen.values() for row, _ in sheet]
     embedded = budget.embed(root, paths, seconds, shown, embed_megabytes * 1e6, jobs)
+    beside = None if absolute_links else out.parent
     data = {
         "title": title,
         "page": files.digest([paths, labels.tolist()]),
         "truth": truth if _truths(index, truth) is not None else None,
-        "recordings": _recordings(
-            index,
-            labels,
-            truth,
-            seconds,
-            silhouettes,
-            positions,
-            embedded,
-            root,
-            None if absolute_links else out.parent,
-        ),
+        "recordings": _recordings(index, labels, truth, seconds, silhouettes, positions, embedded, root, beside),
         "clusters": _clusters(labels, chosen),
     }
     facts = _facts(labels, embedded)

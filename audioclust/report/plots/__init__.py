@@ -8,7 +8,7 @@ closes the figure.
 
 from audioclust.report.plots.clusters import cluster_sizes, confusion, nuisance, score_distributions, silhouettes
 from audioclust.report.plots.networks import image_grid, loss_curves, nearest_images, reconstructions
-from audioclust.report.plots.selection import explained_variance, k_selection
+from audioclust.report.plots.selection import explained_variance, k_selection, ladder
 from audioclust.report.plots.sound import before_after, feature, features, overview, spectrogram, waveform
 from audioclust.report.plots.space import dendrogram, project_2d, scatter, scatter_pair
 from audioclust.report.plots.style import PALETTE, figure_of, save, style
@@ -25,6 +25,7 @@ __all__ = [
     "figure_of",
     "image_grid",
     "k_selection",
+    "ladder",
     "loss_curves",
     "nearest_images",
     "nuisance",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from audioclust.report.plots.style import PALETTE, canvas, styled
 
 if TYPE_CHECKING:
     from audioclust.clustering.selection.n_clusters import KEstimate
 
-__all__ = ["explained_variance", "k_selection"]
+__all__ = ["explained_variance", "k_selection", "ladder"]
 
 _PANELS = {
     "inertia": "Elbow: inertia", "silhouette": "Silhouette (higher is better)",
@@ -151,3 +152,48 @@ def _criterion(ax: Axes, table: pd.DataFrame, name: str, k: int | None) -> None:
         ax.plot(*at, "o", markersize=10, color=PALETTE[5], fillstyle="none", markeredgewidth=2)
         ax.annotate(f"k = {k}", at, xytext=(8, 6), textcoords="offset points", color=PALETTE[5])
     ax.set(title=_PANELS.get(name, name.replace("_", " ")), xlabel="clusters k")
+
+
+@styled
+def ladder(rungs: Sequence[Any], levels: Sequence[Any] = ()) -> Figure:
+    """Draw how many groups there are as the number of neighbours grows, and how well each rung agrees with the next.
+
+    Parameters
+    ----------
+    rungs : sequence of Rung
+        `rungs_` of `clustering.Levels`: ``neighbours``, ``n_clusters`` and ``agreement`` (adjusted mutual information).
+    levels : sequence of Level
+        `levels_`: their ranges of neighbours are shaded and named.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust import clustering
+    >>> from audioclust.report import plots
+    >>> X = np.repeat(np.eye(3), 20, axis=0) + 0.05 * np.random.default_rng(0).normal(size=(60, 3))
+    >>> found = clustering.Levels().fit(X)
+    >>> plots.ladder(found.rungs_, found.levels_).axes[0].get_ylabel()
+    'groups'
+    """
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(6.4, 5.2), sharex=True, height_ratios=(2, 1))
+    neighbours = [rung.neighbours for rung in rungs]
+    upper.plot(neighbours, [rung.n_clusters for rung in rungs], "o-", markersize=4, color=PALETTE[0])
+    middles = np.sqrt(np.multiply(neighbours[1:], neighbours[:-1]))
+    lower.plot(middles, [rung.agreement for rung in rungs[:-1]], "o-", markersize=4, color=PALETTE[1])
+    for level in levels:
+        first, last = level.neighbours
+        for ax in (upper, lower):
+            ax.axvspan(first / 1.05, last * 1.05, color=PALETTE[2], alpha=0.15, linewidth=0)
+        upper.annotate(
+            str(level.n_clusters), (np.sqrt(first * last), level.n_clusters), xytext=(0, 8), ha="center",
+            textcoords="offset points", fontweight="bold",
+        )  # fmt: skip
+    counts = [rung.n_clusters for rung in rungs]
+    upper.set(xscale="log", yscale="log", ylabel="groups", ylim=(0.8, 1.6 * max(counts, default=1)))
+    lower.set(xlabel="nearest neighbours looked at", ylabel="agreement with\nthe next (AMI)", ylim=(0, 1.05))
+    for axis in (upper.yaxis, lower.xaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    upper.set_title("Levels: ranges in which the groups stay the same")
+    return figure
