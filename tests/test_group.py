@@ -58,6 +58,7 @@ def test_sounds_are_grouped_and_the_answer_is_written(found, sounds):
     assert "3 groups in 25 recordings" in said
     assert "1 exact copy of other recordings, such as tone/again.wav = tone/0.wav" in said
     assert "sub-folder 1.00" in said
+    assert "1 recording left out: " in said
     assert {path.name for path in (found.out / "figures").iterdir()} == {"map.png", "ladder.png"}
     assert (found.out / "listen.html").stat().st_size > 10_000
     assert len(list(sounds.rglob("*"))) == 3 + 26  # nothing was written to it
@@ -149,7 +150,7 @@ def refused(tmp_path: Path) -> dict[str, tuple]:
     (tmp_path / "taken" / "groups.csv").write_text("mine")
     return {
         "empty": ({"folder": "empty"}, ValueError, "no sound files .*nothing to group"),
-        "one recording": ({"folder": "one"}, ValueError, "1 recordings usable: there is nothing to group"),
+        "one recording": ({"folder": "one"}, ValueError, "1 recording usable: there is nothing to group"),
         "no folder": ({"folder": "none"}, FileNotFoundError, "no such folder"),
         "a file": ({"folder": "file.wav"}, NotADirectoryError, "give the folder that holds the recordings"),
         "a project": ({"folder": "project"}, ValueError, "is a project's folder"),

@@ -23,6 +23,7 @@ from audioclust.clustering.ensemble import WARD_LIMIT, chance, memberships, part
 from audioclust.curation.review import roles
 from audioclust.features.vectors import reduce, scale
 from audioclust.geometry import group_sums, unit_rows
+from audioclust.runs.preparation import reasons
 
 __all__ = [
     "Answer",
@@ -46,6 +47,7 @@ COMPONENTS = 50
 JOINT = "mean_std"
 POOLINGS = ("mean", "mean_std", "mean_std_delta")
 UNSTABLE = "no stable grouping: the features do not separate these recordings"
+FEWEST = 6  # recordings; of fewer there is no ladder
 MEASURED = ("duration", "level")
 NAMES = {"label": "sub-folder", "duration": "length", "level": "loudness"}  # of what the groups may follow
 
@@ -138,7 +140,9 @@ def vectors(
         raw = raw_vectors(extracted)
         with threadpool_limits(1):
             parts = [(name.partition(" ")[0], compact(X)) for name, X in raw.items()]
-        found = Vectors(kind, joint(raw), extracted.index, extracted.problems, parts, raw)
+        broken = metadata.loc[metadata["problem"].notna(), ["path", "problem"]]
+        problems = pd.concat([broken, extracted.problems], ignore_index=True)
+        found = Vectors(kind, joint(raw), extracted.index, problems, parts, raw)
     if len(found.X) < 2:
         raise ValueError(f"{len(found.X)} of {len(metadata)} recordings can be used: there is nothing to group")
     return found
@@ -191,7 +195,8 @@ def joint(raw: Mapping[str, Floats], new: Mapping[str, Floats] | None = None) ->
         chosen = (raw if new is None else new)[name]
         varies = spread > 1e-9 * np.maximum(np.abs(mean), 1e-9)
         rows.append(unit_rows((chosen - mean)[:, varies] / spread[varies], zero="keep"))
-    return unit_rows(np.hstack(rows), zero="keep")
+    together = np.hstack(rows)
+    return unit_rows(together, zero="keep") if together.shape[1] else np.zeros((len(together), 1))
 
 
 def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0) -> Answer:
@@ -297,11 +302,16 @@ def summary(given: Vectors, found: Answer, rows: pd.DataFrame, *, asked: bool = 
     sizes = rows["group"].value_counts().sort_index()
     named = f"{_count(len(sizes), 'voice' if given.kind == 'voices' else 'group')} in {_count(n, 'recording')}"
     lines = [named + (" (as many groups as asked for)" if asked else "")]
+    if len(given.problems):
+        left_out = _count(len(given.problems), "recording")
+        lines += [f"{left_out} left out: {reasons(given.problems['problem'])}"]
     if len(sizes) > 1:
         shown = ", ".join(map(str, sizes.head(SIZES))) + (", ..." if len(sizes) > SIZES else "")
         lines += [f"recordings in each: {shown}"]
-    if not found.stable:
-        lines += [UNSTABLE + "; take these groups as an order to listen in, not as an answer"]
+    if n < FEWEST:
+        lines += [f"fewer than {FEWEST} recordings are too few to tell groups apart"]
+    elif not found.stable:
+        lines += [UNSTABLE + ("; the groups are an order to listen in, no more" if len(sizes) > 1 else "")]
     elif not math.isnan(found.stability):
         lines += [f"stability {found.stability:.2f} (1: the same groups, however many neighbours are looked at)"]
     if others:

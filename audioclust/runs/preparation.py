@@ -12,7 +12,7 @@ from audioclust.installation import versions
 from audioclust.project import Project
 from audioclust.runs.run import Task, is_done
 
-__all__ = ["check_dataset", "first_step", "is_current", "needed", "usable"]
+__all__ = ["check_dataset", "first_step", "is_current", "needed", "reasons", "usable"]
 
 _REASONS = 3  # different problems that are named
 
@@ -83,13 +83,23 @@ def usable(metadata: pd.DataFrame) -> str:
     '2 recordings usable, 1 not: no samples'
     """
     problems = metadata["problem"].dropna()
-    text = f"{len(metadata) - len(problems)} recordings usable"
-    if problems.empty:
-        return text
+    count = len(metadata) - len(problems)
+    text = f"{count} recording{'' if count == 1 else 's'} usable"
+    return text if problems.empty else f"{text}, {len(problems)} not: {reasons(problems)}"
+
+
+def reasons(problems: pd.Series) -> str:
+    """Say in one line why recordings cannot be used.
+
+    Examples
+    --------
+    >>> reasons(pd.Series(["silent", "no samples", "silent"]))
+    'silent (2); no samples'
+    """
     counts = problems.value_counts()
     named = [f"{reason} ({count})" if count > 1 else str(reason) for reason, count in counts.head(_REASONS).items()]
     more = [f"and {counts.iloc[_REASONS:].sum()} for other reasons"] if len(counts) > _REASONS else []
-    return f"{text}, {len(problems)} not: {'; '.join([*named, *more])}"
+    return "; ".join([*named, *more])
 
 
 def _is_here(project: Project, name: str) -> bool:

@@ -26,7 +26,7 @@ def project_2d(X: np.ndarray, method: str = "pca", *, random_state: int = 0) -> 
     ----------
     X : np.ndarray [shape=(n, d)]
     method : {"pca", "tsne", "umap"}
-        ``tsne`` and ``umap`` fall back to ``pca`` below 5 vectors.
+        ``tsne`` and ``umap`` fall back to ``pca`` below 5 vectors, and for those of one value.
     random_state : int
         The same gives the same positions on the same machine. (UMAP's differ between machines: keep the positions.)
 
@@ -51,7 +51,7 @@ def project_2d(X: np.ndarray, method: str = "pca", *, random_state: int = 0) -> 
         raise ValueError("X: must be an array (n, d) of finite numbers")
     check_choice("method", method, ("pca", "tsne", "umap"))
     n = len(X)
-    if method == "pca" or n < 5:
+    if method == "pca" or n < 5 or X.shape[1] < 2:
         return _pca(X)
     if method == "tsne":
         from sklearn.manifold import TSNE
