@@ -1,4 +1,4 @@
-# make demo: set up, group the embedded recordings, print where tables, figures and pages are
+# make demo: set up, group the embedded recordings, compare a few methods, print where page, figures and tables are
 # make test: set up, check style and types, run the tests
 # make lab:  the notebooks in JupyterLab;  make docs: the documentation as web pages in docs/_build/html
 

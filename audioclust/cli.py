@@ -185,20 +185,17 @@ def notebooks(folder: Annotated[Path, typer.Argument(help="Where to; PROJECT/not
 
 @app.command()
 def demo(project: ProjectOption = Path(), jobs: JobsOption = "-1") -> None:
-    """Do the main job on the embedded recordings: fetch, compare, tables, figures, a page to listen to."""
-    from audioclust import runs
+    """Group the embedded recordings, as group does; then compare a few methods, as sweep does, in tables."""
+    from audioclust import datasets, runs
 
     home = Project(project)
+    datasets.fetch("synthetic", home)
+    folder = home.recordings("synthetic")
+    typer.echo(f"audioclust group {folder}", err=True)
+    group(folder, out=home.root / "synthetic-groups", jobs=jobs)
+    typer.echo("\naudioclust sweep demo", err=True)
     plan = runs.Sweep.read("demo")
-    failed = _compare(plan, home, _jobs(jobs), datasets=plan.datasets, exits=False)
-    _tell("\nfigures, as each notebook drew them:")
-    for path in sorted((home.results / "synthetic").glob("*/figures")):
-        _tell(f"  {path}")
-    _tell("pages to listen to:")
-    for path in sorted((home.results / "synthetic").glob("*/listen.html")):
-        _tell(f"  {path}")
-    if failed:
-        raise typer.Exit(1)
+    _compare(plan, home, _jobs(jobs), datasets=plan.datasets)
 
 
 @app.command()

@@ -24,10 +24,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
+def plain_blocks(text: str) -> list[str]:
+    return re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
 def commands(text: str) -> set[str]:
     """Every ``audioclust ...`` in a code block or between backquotes."""
-    fenced = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line.partition("#")[0].strip() for block in fenced for line in block.splitlines()]
+    lines = [line.partition("#")[0].strip() for block in plain_blocks(text) for line in block.splitlines()]
     return {line for line in [*lines, *re.findall(r"`([^`\n]+)`", text)] if line.startswith("audioclust ")}
 
 
@@ -53,6 +56,24 @@ def test_readme_in_python(tmp_path):
     *_, last = example.strip().splitlines()
     out = python(example.replace(last, f"scores = {last}\nprint(sorted(scores))"), tmp_path)
     assert "nmi" in out
+
+
+def test_readme_shows_what_the_main_job_gives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    synthetic.generate(tmp_path / "recordings", speakers=3, words=3, takes=3)
+    code = 'import audioclust\ntable, folder = audioclust.group("recordings")\nprint(folder.name)\n'
+    one = next((tmp_path / "recordings").rglob("*.wav"))
+    code += f'print(*audioclust.similar({str(one)!r}, "recordings").columns)'
+    assert '`table, folder = audioclust.group("recordings")`' in README
+    assert python(code, tmp_path).splitlines() == ["recordings-groups", "path similarity group"]
+    given = tmp_path / "recordings-groups"
+    assert {"groups.csv", "listen.html", "figures", "summary.txt", "work"} <= {path.name for path in given.iterdir()}
+    (shown,) = [block for block in plain_blocks(README) if "stability" in block]
+    kinds = [re.sub(r"[\d.]+", "#", line).partition("(")[0].partition(":")[0] for line in shown.splitlines()]
+    said = [re.sub(r"[\d.]+", "#", line) for line in (given / "summary.txt").read_text(encoding="utf-8").splitlines()]
+    for kind in ("voices ", "# voices in # recordings", "recordings in each", "sure of # of # "):
+        assert kind in kinds
+        assert any(line.startswith(kind) for line in said), kind
 
 
 def test_readme_plugin(tmp_path):

@@ -128,6 +128,14 @@ def test_equal_recordings_are_one_group():
     assert steps.summary(given, answer, steps.table(given, answer))[0] == "1 group in 6 recordings"
 
 
+def test_copies_of_one_recording_are_one_group(tmp_path):
+    for name in ("a", "b", "c", "d", "e", "f"):
+        write(tmp_path / "in" / f"{name}.wav", np.sin(np.arange(8000) / 9))
+    table, out = grouping.group(tmp_path / "in", out=tmp_path / "out", jobs=1)
+    assert table["group"].tolist() == [0] * 6
+    assert "5 exact copies of other recordings, such as b.wav = a.wav" in (out / "summary.txt").read_text()
+
+
 def test_voices_are_told_from_other_sounds(sounds, tmp_path):
     synthetic.generate(tmp_path, speakers=3, words=2, takes=2)
     assert steps.kind_of(scan(tmp_path), tmp_path)[0] == "voices"

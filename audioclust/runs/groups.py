@@ -195,8 +195,9 @@ def joint(raw: Mapping[str, Floats], new: Mapping[str, Floats] | None = None) ->
         chosen = (raw if new is None else new)[name]
         varies = spread > 1e-9 * np.maximum(np.abs(mean), 1e-9)
         rows.append(unit_rows((chosen - mean)[:, varies] / spread[varies], zero="keep"))
-    together = np.hstack(rows)
-    return unit_rows(together, zero="keep") if together.shape[1] else np.zeros((len(together), 1))
+    together = np.hstack([*rows, np.zeros((len(rows[0]), 1))])
+    together[~together.any(axis=1), -1] = 1.0  # recordings that are the mean in everything are like each other
+    return unit_rows(together)
 
 
 def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0) -> Answer:
@@ -259,8 +260,7 @@ def _by_size(found: Answer) -> Answer:
 def table(given: Vectors, found: Answer) -> pd.DataFrame:
     """Return one row per recording: ``path, group, confidence, role``, and its group at every other level."""
     rows = given.index[["path"]].assign(group=found.labels, confidence=found.confidence.round(4))
-    metric = "cosine" if np.linalg.norm(given.X, axis=1).all() else "euclidean"
-    rows["role"] = roles(given.X, found.labels, metric=metric)
+    rows["role"] = roles(given.X, found.labels)
     for level in beside(found):
         name = f"level_{level.n_clusters}"
         rows[name if name not in rows else f"{name}_from_{level.neighbours[0]}_neighbours"] = level.labels
