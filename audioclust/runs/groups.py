@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from audioclust import audio, clustering, embeddings, evaluation, features, files, parallel, recording
-from audioclust.clustering.ensemble import WARD_LIMIT, chance, memberships, partitions
+from audioclust.clustering.ensemble import chance, memberships, partitions
 from audioclust.curation.review import roles
 from audioclust.features.vectors import reduce, scale
-from audioclust.geometry import group_sums, unit_rows
+from audioclust.geometry import unit_rows
 from audioclust.runs.preparation import reasons
 
 __all__ = [
@@ -230,24 +230,28 @@ def _voices(given: Vectors, random_state: int) -> Answer:
 
 
 def _sounds(given: Vectors, random_state: int) -> Answer:
-    labels, _ = partitions(given.parts, random_state=random_state)
+    labels, names = partitions(given.parts, random_state=random_state)
     found = clustering.Levels(random_state=random_state).fit(memberships(labels))
     stability = found.levels_[found.recommended_].stability
     by_chance = chance(given.parts, random_state=random_state)
     stable = by_chance < stability >= (1 + by_chance) / 2
-    return _by_size(Answer(found.labels_, found.confidence_, found.levels_, stability, stable, found.rungs_))
+    agreement = _by_feature(clustering.consensus(labels, names, n_clusters=found.n_clusters_).agreement, names)
+    answer = Answer(found.labels_, found.confidence_, found.levels_, stability, stable, found.rungs_, agreement)
+    return _by_size(answer)
 
 
 def _asked(given: Vectors, by_themselves: Answer, groups: int, random_state: int) -> Answer:
     """Return as many groups as were asked for, beside the levels at which the recordings group by themselves."""
-    clusterings, _ = partitions(given.parts, n_clusters=groups, random_state=random_state)
-    together = (memberships(clusterings) > 0).astype(float)  # the product of two rows: how often they share a group
-    method = "agglomerative" if len(together) <= WARD_LIMIT else "kmeans"
-    labels = clustering.make(method, n_clusters=groups).fit_predict(together)
-    means = group_sums(together, labels, groups) / np.bincount(labels, minlength=groups)[:, None]
-    shared = np.sort(together @ means.T, axis=1)[:, ::-1]
-    confidence = shared[:, 0] / shared[:, :2].sum(axis=1) if groups > 1 else np.ones(len(labels))
-    return _by_size(replace(by_themselves, labels=labels, confidence=confidence, stability=math.nan))
+    labels, names = partitions(given.parts, n_clusters=groups, random_state=random_state)
+    found = clustering.consensus(labels, names, n_clusters=groups)
+    both = replace(by_themselves, labels=found.labels, confidence=found.confidence, stability=math.nan)
+    return _by_size(replace(both, agreement=_by_feature(found.agreement, names)))
+
+
+def _by_feature(agreement: Floats, names: list[str]) -> pd.Series:
+    """Return the mean agreement of each feature's clusterings, the best first; of a single feature there is none."""
+    means = pd.Series(agreement).groupby(names).mean().sort_values(ascending=False)
+    return means if len(means) > 1 else pd.Series(dtype=float)
 
 
 def _by_size(found: Answer) -> Answer:
@@ -322,8 +326,8 @@ def summary(given: Vectors, found: Answer, rows: pd.DataFrame, *, asked: bool = 
     lines += [f"sure of {sure} of {n} (confidence {SURE} or more); {kinds}"]
     lines += _follows(found, given.index) + _copies(given.index)
     if len(found.agreement):
-        best = found.agreement.sort_values(ascending=False).round(2)
-        lines += ["agreement with other features: " + ", ".join(f"{name} {value}" for name, value in best.items())]
+        listed = ", ".join(f"{name} {value:.2f}" for name, value in found.agreement.items())
+        lines += [f"how far each feature shows what the others show, too (0 to 1): {listed}"]
     if given.kind == "voices" and given.index["duration"].median() < SHORT:
         lines += [f"half of the recordings are shorter than {SHORT:g} s: too short to tell voices apart well"]
     return lines
