@@ -149,7 +149,7 @@ def numbers(n: int) -> list[int]:
     Examples
     --------
     >>> numbers(400), numbers(12)
-    ([4, 6, 8, 10, 14, 20], [2, 3, 4, 5, 6])
+    ([4, 6, 8, 11, 14, 20], [2, 3, 4, 5, 6])
     """
     most = min(LARGEST, max(n // 20, min(n // 2, 12)))
     return sorted({round(k) for k in np.geomspace(min(4, max(2, most // 3)), max(2, most), STEPS)})
