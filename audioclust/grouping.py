@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from audioclust import files, parallel, recording, runs
-from audioclust.datasets.metadata import recordings_under
+from audioclust.datasets.metadata import is_unchanged, recordings_under
 from audioclust.project import Project, is_project
 from audioclust.runs import groups as steps
 from audioclust.runs.preparation import is_current
@@ -115,8 +115,13 @@ def grouped(
     out: str | Path | None = None,
     *,
     jobs: parallel.Jobs = -1,
+    look_again: bool = True,
 ) -> Grouped:
-    """Do what `group` does, and say where everything is."""
+    """Do what `group` does, and say where everything is.
+
+    With `look_again` recordings that could not be used are read again, though they have not changed: a program that
+    decodes them may have been installed since.
+    """
     check_choice("kind", kind, ("auto", "voices", "sounds"))
     if groups is not None:
         check_number("groups", groups, 1, whole=True)
@@ -127,7 +132,7 @@ def grouped(
     home = Project(target / "work")
     name = home.register(source)
     before = runs.Task.of("01_metadata", home, {"dataset": name, "jobs": jobs})
-    if not is_current(before):
+    if not (is_current(before) or (not look_again and _is_unchanged(home, name))):
         _run(before, resume=False)
     metadata = home.metadata(name)
     if metadata["problem"].isna().sum() < 2:
@@ -187,7 +192,7 @@ def similar(
         raise ValueError(f"{file}: {problem}")
     if folder is None:
         folder = next((above for above in file.parents if (_default_out(above) / "work").is_dir()), file.parent)
-    known = grouped(folder, kind, out=out, jobs=jobs)
+    known = grouped(folder, kind, out=out, jobs=jobs, look_again=False)
     found = files.read_json(known.run / "run.json")["outputs"]
     store, encoder = known.home.features / known.dataset, found["encoder"]
     metadata = known.home.metadata(known.dataset)
@@ -226,6 +231,13 @@ def _default_out(source: Path) -> Path:
     here = Path.cwd().resolve()
     beside = source.parent if here.is_relative_to(source) else here
     return beside / f"{source.name or 'recordings'}-groups"
+
+
+def _is_unchanged(home: Project, name: str) -> bool:
+    try:
+        return is_unchanged(home.metadata(name), home.recordings(name))
+    except (OSError, ValueError):
+        return False
 
 
 def _run(task: runs.Task, *, resume: bool) -> None:

@@ -15,6 +15,7 @@ from audioclust.clustering.ensemble import chance, memberships, partitions
 from audioclust.curation.folders import sort_into_folders
 from audioclust.curation.review import roles
 from audioclust.datasets import scan, synthetic
+from audioclust.report import plots
 from audioclust.runs import groups as steps
 
 
@@ -114,11 +115,14 @@ def vectors(kind: str, X: np.ndarray, **columns) -> steps.Vectors:
 
 
 def test_recordings_without_groups_are_said_to_have_none(rng):
-    given = vectors("sounds", rng.normal(size=(80, 12)))
+    given = vectors("sounds", rng.normal(size=(80, 12)), label=["a", "b"] * 40, letter=["A", "B"] * 40)
     answer = steps.answer(given)
     assert not answer.stable
     said = steps.summary(given, answer, steps.table(given, answer))
     assert any("no stable grouping: the features do not separate these recordings" in line for line in said)
+    (follows,) = [line for line in said if line.startswith("the groups follow")]
+    assert "sub-folder" in follows
+    assert "letter" not in follows  # it only renames the sub-folder
 
 
 def test_equal_recordings_are_one_group():
@@ -131,9 +135,16 @@ def test_equal_recordings_are_one_group():
 def test_copies_of_one_recording_are_one_group(tmp_path):
     for name in ("a", "b", "c", "d", "e", "f"):
         write(tmp_path / "in" / f"{name}.wav", np.sin(np.arange(8000) / 9))
-    table, out = grouping.group(tmp_path / "in", out=tmp_path / "out", jobs=1)
+    given = steps.vectors("sounds", scan(tmp_path / "in"), tmp_path / "in", tmp_path / "store")
+    answer = steps.answer(given)
+    table = steps.table(given, answer)
     assert table["group"].tolist() == [0] * 6
-    assert "5 exact copies of other recordings, such as b.wav = a.wav" in (out / "summary.txt").read_text()
+    assert set(table["role"]) == {"typical"}
+    said = steps.summary(given, answer, table)
+    assert said[0] == "1 group in 6 recordings"
+    assert "5 exact copies of other recordings, such as b.wav = a.wav" in said
+    assert np.allclose(given.X @ given.X[0], 1)
+    assert np.isfinite(plots.project_2d(given.X, "tsne")).all()
 
 
 def test_voices_are_told_from_other_sounds(sounds, tmp_path):

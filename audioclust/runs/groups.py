@@ -336,7 +336,8 @@ def summary(given: Vectors, found: Answer, rows: pd.DataFrame, *, asked: bool = 
 def _follows(found: Answer, index: pd.DataFrame) -> list[str]:
     """Say what else the groups follow: columns with few values, each once, and what was measured."""
     few = [name for name in index if name in MEASURED or index[name].nunique() <= len(index) / 5]
-    once = index[few].loc[:, ~index[few].astype(str).T.duplicated().to_numpy()]  # "class" may repeat the sub-folder
+    codes = index[few].apply(lambda values: pd.factorize(values)[0])
+    once = index[few].loc[:, ~codes.T.duplicated().to_numpy()]  # another column may say the same as the sub-folder
     scores = evaluation.nuisance(found.labels, once) if found.labels.max() > 0 else {}
     listed = [f"{NAMES.get(name, name)} {score:.2f}" for name, score in scores.items()]
     return [f"the groups follow (0: not at all, 1: exactly): {', '.join(listed)}"] if listed else []
