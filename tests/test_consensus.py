@@ -162,3 +162,43 @@ def test_many_recordings_need_no_matrix_of_all_pairs():
     made = consensus(partitions, list("abcd") * 3, n_clusters=8)
     assert time.perf_counter() - started < 30
     assert adjusted_rand_score(truth, made.labels) > 0.9
+
+
+def test_runs_of_a_project_vote_together(tmp_path):
+    import pandas as pd
+
+    from audioclust.project import Project
+    from audioclust.report import tables
+    from audioclust.runs.agreement import with_agreement
+
+    rng = np.random.default_rng(7)
+    paths = np.array([f"{number}.wav" for number in range(len(RIGHT))])
+    rows = []
+    for feature, wrong in (("mel", 0.6), ("mfcc", 0.1), ("chroma", 1.0)):
+        there = np.arange(len(RIGHT)) > (10 if feature == "mel" else -1)  # mel lacks some recordings
+        parts = []
+        for seed in (0, 1):
+            labels = voter(rng, wrong)
+            what = {"feature": feature, "vectors": "mean", "algorithm": "kmeans", "label": "label", "seed": seed}
+            parts.append(pd.DataFrame({"path": paths, "truth": RIGHT.astype(str), "cluster": labels, **what})[there])
+            nmi = normalized_mutual_info_score(RIGHT, labels)
+            run = {"dataset": "d", "run": feature, "params": {"n_init": 5}, "k": 5, "error": None, "warnings": []}
+            rows.append(what | run | {"nmi": nmi, "n_clusters": 5.0, "coverage": 1.0})
+        (tmp_path / "results" / "d" / feature).mkdir(parents=True)
+        pd.concat(parts).to_parquet(tmp_path / "results" / "d" / feature / "labels.parquet")
+    rows.append(rows[0] | {"run": "gone", "vectors": "mean_std"})  # its labels are not there
+    table = with_agreement(pd.DataFrame(rows), Project(tmp_path))
+    agreement = table.groupby("feature")["agreement"].agg(["min", "max"])
+    assert agreement["min"].equals(agreement["max"]), "seeds are one voter"
+    assert agreement["max"].idxmax() == "mfcc"
+    assert np.isnan(table.loc[table["run"] == "gone", "agreement"]).all()
+    made = table.iloc[-1]
+    assert (made["algorithm"], made["k"], made["params"]) == ("consensus", 5, {"clusterings": 3})
+    lead = tables.comparison(table)["comparison"][0]
+    assert lead.title == "Chosen without labels: d · label"
+    assert lead.values["row"].tolist() == ["chosen without labels", "consensus of all", "best, labels in view"]
+    assert lead.values["feature"].fillna("all").tolist() == ["mfcc", "all", "mfcc"]
+    assert "chosen without labels +0.0" in lead.notes[0]
+    (bare,) = tables.comparison(table.assign(nmi=np.nan, label=None))["comparison"]
+    assert bare.values["algorithm"].tolist()[:2] == ["consensus", "kmeans"]
+    assert bare.values["feature"].tolist()[1] == "mfcc"

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ def _vote(group: pd.DataFrame, project: Project) -> tuple[pd.Series, dict[str, A
     """Return the agreement of the rows of one dataset and label column, and the consensus row."""
     started = time.perf_counter()
     nothing = pd.Series(dtype=float)
-    labels = {run: _labels(project, row) for run, row in group.drop_duplicates("run").set_index("run").iterrows()}
+    dataset = str(group["dataset"].iloc[0])
+    labels = {run: _labels(project.results / dataset / str(run) / "labels.parquet") for run in group["run"].unique()}
     voters: dict[str, tuple[Any, pd.Series]] = {}
     voter_of = {}
     truth = pd.Series(dtype=object)
@@ -94,9 +96,8 @@ def _vote(group: pd.DataFrame, project: Project) -> tuple[pd.Series, dict[str, A
     return pd.Series({place: agreement[name] for place, name in voter_of.items()}), made
 
 
-def _labels(project: Project, row: pd.Series) -> dict[tuple[Any, ...], pd.DataFrame]:
+def _labels(path: Path) -> dict[tuple[Any, ...], pd.DataFrame]:
     """Return ``truth`` and ``cluster`` by path of every clustering of a run; none where they cannot be read."""
-    path = project.results / str(row["dataset"]) / str(row["run"]) / "labels.parquet"
     try:
         table = pd.read_parquet(path, columns=["path", "truth", "cluster", *_CLUSTERING])
     except (OSError, ValueError) as error:

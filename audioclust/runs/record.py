@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioclust import audio, datasets, evaluation, files
+from audioclust import audio, clustering, datasets, evaluation, files
 from audioclust.curation import corrections
 from audioclust.evaluation import degenerate
 from audioclust.evaluation.internal import silhouettes
@@ -217,6 +217,30 @@ class Run:
             if fits and (seed is None or first["seed"] == seed):
                 return rows
         raise ValueError(f"algorithm={algorithm!r}: no such clustering is recorded")
+
+    def consensus(self, index: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Compare the clusterings of the first label column with each other, and make one of all.
+
+        Returns
+        -------
+        ranked : pd.DataFrame
+            ``algorithm, agreement``, the most confirmed first; of several seeds the first.
+        groups : pd.DataFrame
+            ``path, cluster, confidence``.
+        """
+        names = [str(rows["label"].iloc[0]) for rows in self._labels]
+        first = [rows for rows, name in zip(self._labels, names, strict=True) if name == names[0]]
+        by_name = {rows["algorithm"].iloc[0]: rows["cluster"].to_numpy() for rows in reversed(first)}
+        table = np.stack(list(by_name.values()))
+        placed = int((table >= 0).any(axis=0).sum())
+        if not placed:
+            return pd.DataFrame(columns=["algorithm", "agreement"]), pd.DataFrame(columns=["path", "confidence"])
+        told = [row["k"] for row in self.clusterings if row["k"]]
+        made = clustering.consensus(table, n_clusters=min(told[0], placed) if told else None)
+        ranked = pd.DataFrame({"algorithm": list(by_name), "agreement": made.agreement})
+        paths = index["path"].to_numpy()
+        groups = pd.DataFrame({"path": paths, "cluster": made.labels, "confidence": made.confidence})
+        return ranked.sort_values("agreement", ascending=False, ignore_index=True), groups
 
     @property
     def algorithms(self) -> list[str]:

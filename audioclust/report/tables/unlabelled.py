@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audioclust.report.tables.chosen import CONSENSUS
-from audioclust.report.tables.labels import algorithm_title, display, feature_title, groups, name_of
+from audioclust.report.tables.labels import algorithm_title, display, feature_title, groups, is_empty, name_of
 from audioclust.report.tables.per_feature import feature_order, has_scores, seeds
 from audioclust.report.tables.table import Table
 
@@ -41,7 +41,8 @@ def without_labels(table: pd.DataFrame, *, by: str = "nmi") -> list[Table]:
 
 
 def _table(dataset: str, group: pd.DataFrame) -> Table:
-    rows = [feature_order(group["feature"]).index(feature) if feature else -1 for feature in group["feature"]]
+    order = feature_order(group["feature"])
+    rows = [-1 if is_empty(feature) else order.index(feature) for feature in group["feature"]]
     titles = group["algorithm"].map(algorithm_title).tolist()
     group = group.assign(place=rows, title=titles, agreement=group.get("agreement", np.nan))
     group["later"] = (group["algorithm"] != CONSENSUS).astype(int) + ~group["ranked"]
