@@ -239,7 +239,7 @@ def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, *
     outcome = runs.sweep(plan, home, jobs, **options)
     counts = outcome["status"].value_counts()
     failed = outcome[outcome["status"] == "failed"]
-    if runs.collect(home, agreement=False)["algorithm"].isna().all() and len(failed):
+    if runs.collect(home)["algorithm"].isna().all() and len(failed):
         typer.echo("no tables: nothing could be clustered", err=True)
     else:
         _write_tables(home)
@@ -259,7 +259,7 @@ def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
     from audioclust import runs
     from audioclust.report import tables
 
-    collected = runs.collect(home)
+    collected = runs.collect(home, agreement=True)
     folder = home.results / "tables"
     if datasets:
         known = sorted(collected["dataset"].unique())

@@ -59,7 +59,7 @@ API = {
     "report.listen": "index, labels, root, out",
     "runs.run": "notebook, project, *, resume=False",
     "runs.sweep": "path, project, jobs=-1",
-    "runs.collect": "project, *, agreement=True",
+    "runs.collect": "project, *, agreement=False",
     "plugins.load": "names, root",
     "plugins.loaded": "",
     "project.Project": "root",

@@ -54,14 +54,14 @@ class _Record(BaseModel):
     clusterings: list[_Clustering]
 
 
-def collect(project: Project | str | Path, *, agreement: bool = True) -> pd.DataFrame:
+def collect(project: Project | str | Path, *, agreement: bool = False) -> pd.DataFrame:
     """Read every run of the project.
 
     Parameters
     ----------
     project : Project or path
     agreement : bool
-        Whether to compare the clusterings with each other, which takes seconds where there are hundreds.
+        Whether to compare the clusterings with each other too, which takes seconds where there are hundreds.
 
     Returns
     -------

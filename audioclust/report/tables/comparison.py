@@ -59,7 +59,7 @@ def comparison(runs: pd.DataFrame, *, by: str = "nmi") -> Comparison:
     Parameters
     ----------
     runs : pd.DataFrame
-        What `runs.collect` returns.
+        What `runs.collect` returns; with ``agreement=True`` for the rows chosen without labels.
     by : str
         The score that says which clustering of several is the best. Datasets where it is missing altogether (no labels)
         are listed, and no clustering of theirs is called the best.
