@@ -100,6 +100,9 @@ def _labels(path: Path) -> dict[tuple[Any, ...], pd.DataFrame]:
     """Return ``truth`` and ``cluster`` by path of every clustering of a run; none where they cannot be read."""
     try:
         table = pd.read_parquet(path, columns=["path", "truth", "cluster", *_CLUSTERING])
+    except FileNotFoundError:  # a record alone, such as one that was copied
+        log.info("%s is not there, its clusterings do not vote", path)
+        return {}
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read, its clusterings do not vote: %s", path, error)
         return {}
