@@ -14,6 +14,7 @@ networks (2014): what persists over a range of scales is a level.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +98,13 @@ def most_neighbours(n: int) -> int:
     return max((k for k in steps(n) if n * k <= max(EDGES, LEAST * n)), default=0)
 
 
-def ladder(table: NDArray[np.int32], X: NDArray[np.float64] | None = None, *, random_state: int = 0) -> list[Rung]:
+def ladder(
+    table: NDArray[np.int32],
+    X: NDArray[np.float64] | None = None,
+    *,
+    ks: Sequence[int] | None = None,
+    random_state: int = 0,
+) -> list[Rung]:
     """Return the rungs of the ladder, from few neighbours to many.
 
     Parameters
@@ -107,11 +114,13 @@ def ladder(table: NDArray[np.int32], X: NDArray[np.float64] | None = None, *, ra
     X : array [shape=(n, d)], optional
         Unit rows. With them, rungs of more neighbours than the table has are made of a sample of the recordings;
         without them the ladder ends there.
+    ks : sequence of int, optional
+        The numbers of neighbours; without them those of :func:`steps`.
     random_state : int
     """
     n = len(table)
     labels: list[tuple[int, NDArray[np.intp]]] = []
-    for k in steps(n):
+    for k in ks or steps(n):
         if k <= table.shape[1]:
             labels.append((k, communities(union_graph(table, k), random_state=random_state)))
         elif X is not None:

@@ -24,7 +24,7 @@ from audioclust.clustering.neighbours import directions, nearest, nearest_of_gra
 from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import DegenerateClusteringWarning, check_choice, check_seed
 
-__all__ = ["Level", "Levels", "Rung", "chance", "confidence"]
+__all__ = ["Level", "Levels", "Rung", "chance", "confidence", "is_stable", "spread"]
 
 STABLE = 0.5  # stable groups close this share of the distance from the stability by chance to a perfect one
 CHANCE = 0.8  # stability by chance of what is given as a graph
@@ -125,10 +125,10 @@ class Levels(OrderedClusterer):
         best = levels[0] if levels else Level(np.zeros(len(table), dtype=np.intp), 1, 0.0, (0, 0), 0.0)
         shown = sorted(levels or [best], key=lambda level: -level.n_clusters)
         self.recommended_ = shown.index(best)
-        self.stable_ = chance < best.stability >= chance + STABLE * (1 - chance)
+        self.stable_ = is_stable(best.stability, chance)
         sure = confidence(best, rungs, table)
-        self.levels_ = [_spread(level, place) for level in shown]
-        self.rungs_ = [_spread(rung, place) for rung in rungs]
+        self.levels_ = [spread(level, place) for level in shown]
+        self.rungs_ = [spread(rung, place) for rung in rungs]
         self.labels_ = self.levels_[self.recommended_].labels
         self.n_clusters_ = best.n_clusters
         self.confidence_ = sure[place]
@@ -150,6 +150,11 @@ def chance(Z: NDArray[np.float64], *, random_state: int = 0) -> float:
         levels = levels_of(ladder(table, sample, random_state=random_state))
         best = max([best, *(level.stability for level in levels)])
     return best
+
+
+def is_stable(stability: float, chance: float) -> bool:
+    """Return whether groups are clearly more stable than by chance."""
+    return chance < stability >= chance + STABLE * (1 - chance)
 
 
 def confidence(level: Level, rungs: list[Rung], table: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -176,8 +181,7 @@ def _jaccard(labels: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.f
     return both / (np.bincount(labels)[labels] + np.bincount(others)[others] - both)
 
 
-def _spread(grouping: Any, place: NDArray[np.intp]) -> Any:
-    """Return a level or rung of the rows of the caller, numbered by them."""
-    labels = np.unique(grouping.labels[place], return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(labels[1]))
-    return replace(grouping, labels=order[labels[2]])
+def spread(grouping: Any, place: NDArray[np.intp]) -> Any:
+    """Return a level or rung of the rows of the caller; its groups are numbered by the rows in canonical order."""
+    first, numbers = np.unique(grouping.labels, return_index=True, return_inverse=True)[1:]
+    return replace(grouping, labels=np.argsort(np.argsort(first))[numbers][place])

@@ -5,58 +5,60 @@ belongs to a speaker.
 
 Method
 ------
-1. Vectors are scaled to unit length and centred; equal ones count once. The noise that is the same in every dimension
-   is read off the eigenvalues (:class:`audioclust.clustering.speakers.separation.Cloud`).
-2. Ward's hierarchy is cut at 2, 4, 8, ... groups. From each cut the covariances within and between speakers are
-   estimated, and the recordings are grouped again as that model makes likely, which in turn gives a better model
-   (:mod:`~audioclust.clustering.speakers.two_covariance`). This helps where noise makes single pairs uninformative:
-   what a speaker's recordings share adds up, the noise does not. Ward's method in the coordinates of the best model
-   gives further groupings, as long as they are better.
-3. The groups of each grouping are joined pair by pair, and of all levels of all groupings the one is taken whose groups
-   are separated best after the noise is subtracted (:func:`~audioclust.clustering.speakers.separation.best_level`).
-   Sessions of one speaker, which are clusters of their own to any finer method, are separated far less than speakers.
-4. The result is several speakers when few recordings lie between the groups
-   (:mod:`~audioclust.clustering.speakers.valley`); or when the groups are separated better than those of as many
-   vectors drawn from one Gaussian of the same covariance. The second sign remains when noise fills every valley. It
-   compares the separation times the evenness of the groups: the best grouping of a Gaussian is often two outliers
-   and all the rest, which are well separated and say nothing about the rest.
+1. Vectors are scaled to unit length; equal ones count once. The ladder of nearest-neighbour graphs and its levels are
+   those of :class:`audioclust.clustering.levels.Levels`.
+2. Of its levels one is chosen by stability and likelihood: the likelihood, of a model of speakers
+   (:mod:`~audioclust.clustering.speakers.two_covariance`), knows that people, and not the two sexes, explain the
+   vectors; the stability knows that people, and not the words they say, stay the same from rung to rung.
+3. The level is refined: the covariances within and between speakers are estimated from it, and its part of the ladder
+   is built again in coordinates in which what varies between recordings of one speaker, the words and the channel,
+   counts little. Then single recordings move to the speaker who is most likely.
+4. People with few recordings do not show on a ladder, whose graphs join every recording to two or more. Groupings that
+   the model makes by itself take the level's place if they are much more likely.
+5. It is one speaker, unless the groups are stable and more likely than one speaker.
 
-No threshold refers to the scores of one encoder, so vectors whose cosines are all high need no special treatment.
+No threshold refers to the scores of one encoder.
 
 References
 ----------
+Traag, Aldecoa, Delvenne: Detecting communities using asymptotical Surprise (2015).
 Bruemmer, de Villiers: The speaker partitioning problem (2010).
-Liu, Hayes, Nobel, Marron: Statistical significance of clustering for high-dimension, low-sample size data (2008): the
-one Gaussian of step 4.
-Tibshirani, Walther, Hastie: Estimating the number of clusters via the gap statistic (2001): comparing with chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from audioclust.clustering.base import OrderedClusterer
+from audioclust.clustering.ladder import SHOWN, Level, Rung, agreement, ladder, levels_of, most_neighbours, steps
+from audioclust.clustering.levels import confidence, spread
+from audioclust.clustering.neighbours import directions, nearest
 from audioclust.clustering.speakers import two_covariance
-from audioclust.clustering.speakers.separation import Cloud, best_level, group_separation
-from audioclust.clustering.speakers.valley import valley_depth
 from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import check_seed
 
 __all__ = ["AutoSpeakers"]
 
-CLEAR = 0.65  # separation above which there are clearly several groups: step 4 is not needed
-PERFECT = 0.95  # separation above which the search ends
-EMPTY = 0.85  # depth of a valley that shows groups
-EVEN = 0.5  # evenness below which a valley only separates outliers
-CHANCE = 0.3  # groups without a valley must close this share of the distance from chance to a perfect score
-DRAWS = 4  # samples of one Gaussian that the groups are compared with
-UNITS = 1500  # smallest number of groups that the model starts joining from
+COMPONENTS = 100  # principal components that the model of speakers sees, at most
+DOUBLING = 0.05  # stability that twice the gain in likelihood is worth
+TIE = 0.01  # of levels that differ by less the finest is taken
+FREEDOM = 8.0  # recordings, less the groups, per dimension from which a model is good enough to build a ladder on
+ROUNDS = 2  # of building the ladder again
+RUNGS = 6  # of a level that are built again, at most
+BETTER = 1.2  # the gain of groups that do not show on the ladder must be so many times that of those that do
+CLEAR = 0.98  # stability from which nearly all groups show on the ladder
+SMALL = 4.0  # recordings per group, on average, below which a ladder does not show the groups
+MANY = 10  # such groups, at least
+ALIKE = 0.8  # agreement of such groups from two starts
+STEADY = 0.7  # stability below which no grouping is believed
+EVIDENCE = 0.33  # nats per recording that a grouping of stability .9 must be more likely than one speaker; less
+PER_STABILITY = 3.0  # for one that is more stable: so many nats are worth a stability of 1
+UNITS = 1500  # recordings, at most, of which all pairs are compared for groups that are too small for a ladder
 
 
 class AutoSpeakers(OrderedClusterer):
@@ -65,7 +67,7 @@ class AutoSpeakers(OrderedClusterer):
     Parameters
     ----------
     random_state : int, RandomState instance or None
-        Seed of the comparison that decides between one speaker and several; used only when the groups are not clear.
+        Order in which recordings are tried in the graph.
 
     Attributes
     ----------
@@ -73,15 +75,20 @@ class AutoSpeakers(OrderedClusterer):
         Speaker of each recording, from 0. No recording is called noise.
     n_clusters_ : int
         Estimated number of speakers.
-    separation_ : float in [-1, 1]
-        How well the groups are separated, noise subtracted; 0 for one speaker.
-    noise_share_ : float in [0, 1]
-        Share of the vectors' variance that is noise equal in every dimension.
+    levels_ : list of Level
+        This grouping and at most three others that the vectors show as well, fine to coarse.
+    confidence_ : array in [0, 1] [shape=(n,)]
+        How sure each recording is of its group, see :func:`audioclust.clustering.levels.confidence`.
+    stability_ : float
+        Of the most stable level, at most 1.
+    likelihood_gain_ : float
+        Nats per recording by which the speakers are more likely than one speaker; 0 for one.
+    rungs_ : list of Rung
+        The ladder.
 
     Notes
     -----
-    Memory and time grow with the square of the recordings (Ward's hierarchy): 20 000 take 1.7 GB. For more, see
-    :class:`audioclust.clustering.speakers.partial_sets.PartialSets`.
+    Neighbours are exact, so time grows with the square of the recordings: 20 000 x 192 take about half a minute.
 
     Examples
     --------
@@ -96,112 +103,126 @@ class AutoSpeakers(OrderedClusterer):
         self.random_state = random_state
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
-        random_state = check_seed(self.random_state)
+        seed = int(check_seed(self.random_state).randint(2**31))
         X = unit_rows(X, zero="warn")
-        first, run = np.unique(first_copies(X), return_inverse=True)  # equal rows count once and share a label
+        first, copy = np.unique(first_copies(X), return_inverse=True)  # equal rows count once and share a label
+        place = np.empty(len(X), dtype=np.intp)
+        place[self._order] = copy
         X = X[first]
-        self.separation_, self.noise_share_, labels = 0.0, 0.0, np.zeros(len(X), dtype=np.intp)
-        total = float(X.var(axis=0).sum())
-        if total > 0:
-            cloud = Cloud.of(X)
-            self.noise_share_ = min(1.0, cloud.floor / total)
-            if len(X) >= 4:
-                separation, grouping = _judged(cloud)
-                if separation >= CLEAR or _several(cloud, grouping, separation, random_state):
-                    self.separation_, labels = separation, _absorb_tiny_clusters(cloud.vectors, grouping)
-        self.n_clusters_ = int(labels.max()) + 1
-        return pd.factorize(labels[run])[0].astype(np.intp)  # numbered by first row: rounding does not change them
+        Z = directions(X)
+        table = nearest(Z, most_neighbours(len(Z)), random_state=seed)
+        rungs = ladder(table, Z, random_state=seed)
+        choice = _choice(_principal(X), rungs, table, seed)
+        self.stability_ = max((level.stability for level in choice.levels), default=0.0)
+        if choice.levels and _is_several(choice, self.stability_):
+            levels, chosen = choice.levels, choice.chosen
+            self.likelihood_gain_ = choice.gain
+        else:
+            one = Level(np.zeros(len(X), dtype=np.intp), 1, self.stability_, (0, 0), 0.0)
+            levels, chosen = [one], one
+            self.likelihood_gain_ = 0.0
+        self.levels_ = [spread(level, place) for level in sorted(levels, key=lambda level: -level.n_clusters)]
+        self.rungs_ = [spread(rung, place) for rung in rungs]
+        self.n_clusters_ = chosen.n_clusters
+        self.confidence_ = confidence(chosen, rungs, table)[place]
+        return spread(chosen, place).labels[self._order]
 
 
-def _several(cloud: Cloud, labels: NDArray[np.intp], separation: float, random_state: np.random.RandomState) -> bool:
-    """Whether there is a valley between the groups, or they are separated better than groups of one Gaussian."""
-    Y, dimensions = cloud.vectors, cloud.dimensions
-    even = _evenness(labels)
-    if even >= EVEN and valley_depth(Y, labels, random_state) >= EMPTY:
-        return True
-    variances = np.zeros(dimensions)
-    variances[: Y.shape[1]] = (Y**2).sum(axis=0) / (len(Y) - 1)
-    scale = np.sqrt(np.diag(two_covariance.shrunk(np.diag(variances), len(Y) - 1)))
-    for _ in range(DRAWS):
-        draw = Cloud.of(random_state.standard_normal((len(Y), dimensions)) * scale)
-        chance = _even_separation(draw, int(labels.max()) + 1)
-        if separation * even <= chance + CHANCE * (1 - chance):
-            return False
-    return True
+class _Choice(NamedTuple):
+    levels: list[Level]
+    chosen: Level
+    gain: float
 
 
-def _judged(cloud: Cloud) -> tuple[float, NDArray[np.intp]]:
-    """Return the best grouping and its separation: over recordings or over groups, whichever is less."""
-    separation, labels = _grouping(cloud)
-    return min(separation, group_separation(cloud, labels)), labels
+def _principal(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn centred rows to their principal components, of which few recordings have few."""
+    X = X - X.mean(axis=0)
+    values, axes = np.linalg.eigh(X.T @ X)
+    most = min(COMPONENTS, max(2, len(X) // 3), int((values > 1e-12 * max(values[-1], 1e-300)).sum()))
+    return X @ axes[:, ::-1][:, :most]
 
 
-def _evenness(labels: NDArray[np.intp]) -> float:
-    """Share of pairs of recordings that are in different groups, 1 when the groups are equally large."""
-    shares = np.bincount(labels) / len(labels)
-    return float(1 - (shares**2).sum()) * len(shares) / max(len(shares) - 1, 1)
+def _choice(Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32], seed: int) -> _Choice:
+    """Choose the level of a ladder that shows the speakers, and refine it."""
+    levels = levels_of(rungs)
+    if not levels or not Y.shape[1]:
+        return _Choice([], Level(np.zeros(len(Y), dtype=np.intp), 1, 0.0, (0, 0), 0.0), 0.0)
+    gains = [two_covariance.log_likelihood_gain(Y, level.labels) for level in levels]
+    merits = [level.stability + DOUBLING * np.log2(max(gain, 0.1)) for level, gain in zip(levels, gains, strict=True)]
+    best = max((i for i, merit in enumerate(merits) if merit >= max(merits) - TIE), key=lambda i: levels[i].n_clusters)
+    shown = [*levels[:best], _refined(levels[best], Y, seed), *levels[best + 1 :]]
+    gains[best] = two_covariance.log_likelihood_gain(Y, shown[best].labels) if shown[best].n_clusters > 1 else 0.0
+    for other in _smaller_groups(Y, rungs, table, levels[best]):
+        gain = two_covariance.log_likelihood_gain(Y, other.labels)
+        if gain > BETTER * gains[best]:
+            best = len(shown)
+            shown.append(other)
+            gains.append(gain)
+    chosen = _with_labels(shown[best], _absorb_tiny_clusters(Y, shown[best].labels))
+    others = sorted(shown[:best] + shown[best + 1 :], key=lambda level: -level.stability)
+    return _Choice([chosen, *others[: SHOWN - 1]], chosen, gains[best])
 
 
-def _even_separation(cloud: Cloud, k: int) -> float:
-    """Return the best product of separation and evenness of the best grouping and of Ward's two and k groups."""
-    separation, labels = _judged(cloud)
-    best = separation * _evenness(labels)
-    hierarchy = _ward(cloud)
-    for labels in (_cut(hierarchy, 2), _cut(hierarchy, k)):
-        best = max(best, group_separation(cloud, labels) * _evenness(labels))
-    return best
+def _is_several(choice: _Choice, stability: float) -> bool:
+    """Whether the groups are more than the groups that can be made of one speaker."""
+    evidence = choice.gain + PER_STABILITY * (stability - 0.9)
+    return choice.chosen.n_clusters > 1 and stability >= STEADY and evidence >= EVIDENCE
 
 
-def _grouping(cloud: Cloud) -> tuple[float, NDArray[np.intp]]:
-    """Return the grouping into at least two groups that is separated best, and its separation."""
-    Y = cloud.vectors
-    n = len(Y)
-    hierarchy = _ward(cloud)
-    best = (-1.0, np.zeros(n, dtype=np.intp))
-    k, worse = 2, 0
-    while k <= max(2, n // 3) and worse < 2:
-        cut = _cut(hierarchy, k)
-        groupings = [cut, _refined(Y, cut, _cut(hierarchy, min(n, max(UNITS, 2 * k))))]
-        level = max((_level(cloud, labels) for labels in groupings), key=lambda level: level[0])
-        worse = worse + 1 if level[0] <= best[0] and best[0] >= CLEAR else 0
-        if level[0] > best[0]:
-            best = level
-        k *= 2
-    units = _cut(hierarchy, min(n, max(UNITS, 2 * (int(best[1].max()) + 1))))
-    best = max(best, _level(cloud, _refined(Y, best[1], units)), key=lambda level: level[0])
-    while best[0] < PERFECT:
-        level = max(_regrouped(cloud, best[1]), key=lambda level: level[0])
-        if level[0] <= best[0]:
+def _refined(level: Level, Y: NDArray[np.float64], seed: int) -> Level:
+    """Build the rungs of a level again where recordings of one of its groups differ little; then move single ones."""
+    low, high = level.neighbours
+    ks = [k for k in steps(len(Y)) if low <= k <= high]
+    ks = [ks[i] for i in np.unique(np.linspace(0, len(ks) - 1, RUNGS).round().astype(int))]
+    for _ in range(ROUNDS):
+        if not 1 < level.n_clusters < len(Y) - FREEDOM * Y.shape[1]:
             break
-        best = level
-    return best
+        model = two_covariance.fit(Y, level.labels)
+        tells = np.sqrt(model.between / (1 + model.between))  # how well each coordinate tells speakers apart
+        Z = unit_rows(Y @ (model.transform * tells)[:, tells > 0], zero="keep")
+        table = nearest(Z, min(ks[-1], most_neighbours(len(Z))), random_state=seed)
+        again = levels_of(ladder(table, Z, ks=ks, random_state=seed))
+        if not again:
+            break
+        closest = max(again, key=lambda other: agreement(other.labels, level.labels))
+        same = np.array_equal(closest.labels, level.labels)
+        level = _with_labels(level, closest.labels)
+        if same:
+            break
+    return _with_labels(level, two_covariance.reassign(Y, level.labels))
 
 
-def _regrouped(cloud: Cloud, labels: NDArray[np.intp]) -> Iterator[tuple[float, NDArray[np.intp]]]:
-    """Yield groupings by Ward's method in coordinates that the model of a grouping weights by what they tell."""
-    Y = cloud.vectors
-    model = two_covariance.fit(Y, labels)
-    weights = model.between / (1 + model.between)
-    k = int(labels.max()) + 1
-    for power in (0.5, 1.0):
-        hierarchy = linkage(Y @ (model.transform * weights**power), "ward")
-        for share in (0.9, 1.0, 1.1, 1.25):
-            cut = _cut(hierarchy, min(len(Y) // 2, max(2, round(share * k))))
-            yield _level(cloud, cut)
-            yield _level(cloud, two_covariance.reassign(Y, cut, rounds=5))
+def _smaller_groups(
+    Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32], level: Level
+) -> Iterator[Level]:
+    """Yield groupings by the model alone, which may have groups too small for a ladder: from the level's first rung.
+
+    And, where the level is not clearly stable, from mutual nearest neighbours, if that makes many small groups, and
+    nearly the same ones from another start.
+    """
+    n = len(Y)
+    if n > UNITS:
+        return
+    first = next(rung for rung in rungs if rung.neighbours == level.neighbours[0])
+    labels = two_covariance.refine(Y, first.labels)
+    yield _with_labels(replace(level, stability=agreement(labels, level.labels)), labels)
+    if level.stability < CLEAR:
+        small, again = (two_covariance.refine(Y, start) for start in (_mutual_pairs(table), rungs[0].labels))
+        stability = agreement(small, again)
+        if small.max() + 1 >= max(MANY, n / SMALL) and stability >= ALIKE:
+            yield _with_labels(replace(level, stability=stability, neighbours=(1, rungs[0].neighbours)), small)
 
 
-def _ward(cloud: Cloud) -> NDArray[np.float64]:
-    """Ward's hierarchy, each component weighted by the share of its variance that is not noise (a Wiener filter)."""
-    variances = (cloud.vectors**2).sum(axis=0) / (len(cloud.vectors) - 1)
-    return linkage(cloud.vectors * np.maximum(1 - cloud.floor / cloud.dimensions / variances, 0.0), "ward")
+def _mutual_pairs(table: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Put together what is nearest to each other; the others stay alone."""
+    rows = np.arange(len(table))
+    near = table[:, 0]
+    return np.unique(np.where(near[near] == rows, np.minimum(rows, near), rows), return_inverse=True)[1]
 
 
-def _level(cloud: Cloud, labels: NDArray[np.intp]) -> tuple[float, NDArray[np.intp]]:
-    """Return the best level above a grouping, and its separation: -1 with one group, or with too many."""
-    if labels.max() < 1 or labels.max() + 1 > max(2, len(labels) // 2):
-        return -1.0, labels
-    return best_level(cloud, labels)
+def _with_labels(level: Level, labels: NDArray[np.intp]) -> Level:
+    sizes = np.bincount(labels)
+    return replace(level, labels=labels, n_clusters=len(sizes), singletons=float((sizes == 1).sum() / len(labels)))
 
 
 def _absorb_tiny_clusters(Y: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -233,23 +254,3 @@ def _absorb_tiny_clusters(Y: NDArray[np.float64], labels: NDArray[np.intp]) -> N
         if means_to[second] - means_to[nearest] > usual / 2:
             labels[members] = large[nearest]
     return np.unique(labels, return_inverse=True)[1]
-
-
-def _cut(hierarchy: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-    return np.unique(fcluster(hierarchy, k, "maxclust"), return_inverse=True)[1]
-
-
-def _refined(Y: NDArray[np.float64], labels: NDArray[np.intp], units: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Group again under the model of the present grouping, three times or until nothing changes."""
-    sizes, sums = two_covariance.statistics(Y, units)
-    for _ in range(3):
-        if not 1 < labels.max() + 1 < len(Y) - 1:
-            break
-        model = two_covariance.fit(Y, labels)
-        new = two_covariance.agglomerate(model, sizes, sums)[units]
-        if new.max() + 1 < len(Y) - 1:
-            new = two_covariance.reassign(Y, new, rounds=5)
-        if np.array_equal(new, labels):
-            break
-        labels = new
-    return labels

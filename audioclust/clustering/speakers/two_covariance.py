@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.special import gammaln
 
-__all__ = ["TwoCovariance", "agglomerate", "fit", "reassign", "shrunk", "statistics"]
+__all__ = ["TwoCovariance", "agglomerate", "fit", "log_likelihood_gain", "reassign", "refine", "shrunk", "statistics"]
 
 Array = NDArray[Any]  # of one type for each place, as numba finds it
 
@@ -62,6 +62,41 @@ def fit(X: NDArray[np.float64], labels: NDArray[np.intp]) -> TwoCovariance:
     between = (spread - (k - 1) * within) / (n - (sizes**2).sum() / n)
     ratios, transform = eigh(between, within)
     return TwoCovariance(transform, np.maximum(ratios, 0.0))
+
+
+def log_likelihood_gain(X: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
+    """Return by how much a grouping is more likely than one speaker, in nats per recording.
+
+    Both under the model estimated from them, with a Chinese restaurant process of concentration 1 before. A grouping
+    into as many groups as recordings, or one less, leaves nothing to estimate the model from: -inf.
+    """
+    return _log_likelihood(X, labels) - _log_likelihood(X, np.zeros(len(X), dtype=np.intp))
+
+
+def _log_likelihood(X: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
+    n = len(X)
+    if labels.max() + 1 >= n - 1:
+        return -np.inf
+    model = fit(X, labels)
+    Y = X @ model.transform
+    sizes, sums = statistics(Y, labels)
+    alone = np.linalg.slogdet(model.transform)[1] - 0.5 * (Y**2).sum() / n
+    together = _gain(sizes, sums, model.between).sum() + gammaln(sizes).sum() - gammaln(n + 1)
+    return float(alone + together / n)
+
+
+def refine(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 2) -> NDArray[np.intp]:
+    """Group again under the model of the present grouping: merge single recordings, then move them; and repeat."""
+    for _ in range(rounds):
+        if not 1 < labels.max() + 1 < len(X) - 1:
+            break
+        new = agglomerate(fit(X, labels), np.ones(len(X)), X)
+        if new.max() + 1 < len(X) - 1:
+            new = reassign(X, new, rounds=5)
+        if np.array_equal(new, labels):
+            break
+        labels = new
+    return labels
 
 
 def reassign(X: NDArray[np.float64], labels: NDArray[np.intp], *, rounds: int = 10) -> NDArray[np.intp]:
@@ -151,12 +186,12 @@ def shrunk(covariance: NDArray[np.float64], freedom: int) -> NDArray[np.float64]
     return result
 
 
-@njit(cache=True)
-def _gain_of(size: int, total: Array, between: Array) -> float:
-    """Return what sharing an unknown mean adds to a group's log-likelihood, its log-determinant left out."""
+@njit(cache=True, fastmath=True)
+def _gain_of(total: Array, other: Array, ratios: Array) -> float:
+    """Return what sharing an unknown mean adds to the log-likelihood of two groups, the log-determinant left out."""
     gain = 0.0
-    for c in range(len(between)):
-        gain += total[c] ** 2 * between[c] / (1 + size * between[c])
+    for c in range(len(ratios)):
+        gain += (total[c] + other[c]) ** 2 * ratios[c]
     return 0.5 * gain
 
 
@@ -174,14 +209,14 @@ def _log_determinants(largest: int, between: Array) -> Array:
 
 @njit(cache=True)
 def _merge_scores(
-    i: int, sizes: Array, sums: Array, gains: Array, alive: Array, between: Array, log_gamma: Array, halves: Array
+    i: int, sizes: Array, sums: Array, gains: Array, alive: Array, ratios: Array, log_gamma: Array, halves: Array
 ) -> Array:
     """Return what merging group i with each other group adds to the log-likelihood; -inf for itself and the merged."""
     scores = np.full(len(sizes), -np.inf, np.float32)
     for j in range(len(sizes)):
         if alive[j] and j != i:
             n = sizes[i] + sizes[j]
-            gain = _gain_of(n, sums[i] + sums[j], between) - gains[i] - gains[j]
+            gain = _gain_of(sums[i], sums[j], ratios[n]) - gains[i] - gains[j]
             prior = log_gamma[n] - log_gamma[sizes[i]] - log_gamma[sizes[j]]
             scores[j] = gain + prior + halves[sizes[i]] + halves[sizes[j]] - halves[n]
     return scores
@@ -194,10 +229,14 @@ def _merge(sizes: Array, sums: Array, between: Array, log_gamma: Array) -> Array
     halves = _log_determinants(sizes.sum(), between)
     owner = np.arange(m)
     alive = np.ones(m, np.bool_)
-    gains = np.array([_gain_of(sizes[i], sums[i], between) for i in range(m)])
+    ratios = np.empty((sizes.sum() + 1, len(between)))
+    for n in range(len(ratios)):
+        ratios[n] = between / (1 + n * between)
+    nothing = np.zeros(len(between))
+    gains = np.array([_gain_of(sums[i], nothing, ratios[sizes[i]]) for i in range(m)])
     scores = np.empty((m, m), np.float32)
     for i in range(m):
-        scores[i] = _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, halves)
+        scores[i] = _merge_scores(i, sizes, sums, gains, alive, ratios, log_gamma, halves)
     mate = np.array([np.argmax(scores[i]) for i in range(m)])
     best = np.array([scores[i, mate[i]] for i in range(m)])
     for _ in range(m - 1):
@@ -209,8 +248,8 @@ def _merge(sizes: Array, sums: Array, between: Array, log_gamma: Array) -> Array
         sizes[i] += sizes[j]
         sums[i] += sums[j]
         alive[j] = False
-        gains[i] = _gain_of(sizes[i], sums[i], between)
-        scores[i] = _merge_scores(i, sizes, sums, gains, alive, between, log_gamma, halves)
+        gains[i] = _gain_of(sums[i], nothing, ratios[sizes[i]])
+        scores[i] = _merge_scores(i, sizes, sums, gains, alive, ratios, log_gamma, halves)
         scores[:, i] = scores[i]
         scores[:, j] = -np.inf
         best[j] = -np.inf
