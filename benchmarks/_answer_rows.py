@@ -40,7 +40,7 @@ def answer(X: np.ndarray) -> Answer:
         warnings.simplefilter("ignore")
         model = clustering.make(ALGORITHM).fit(X)
     seconds = time.perf_counter() - start
-    return Answer(model.labels_, [level.labels for level in getattr(model, "levels_", [])], seconds)
+    return Answer(model.labels_, [level.labels for level in model.levels_], seconds)
 
 
 def accuracy(labels: np.ndarray, truth: np.ndarray) -> float:

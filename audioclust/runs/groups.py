@@ -222,11 +222,11 @@ def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0) 
 
 def _voices(given: Vectors, random_state: int) -> Answer:
     found = clustering.make("auto", random_state=random_state).fit(given.X)
-    ladder = clustering.Levels(random_state=random_state).fit(given.X)
-    levels = getattr(found, "levels_", ladder.levels_)
-    stability = next((level.stability for level in levels if level.n_clusters == found.n_clusters_), math.nan)
-    confidence = getattr(found, "confidence_", ladder.confidence_)
-    return _by_size(Answer(found.labels_, confidence, levels, stability, True, ladder.rungs_))
+    several = found.n_clusters_ > 1
+    stability = next(level.stability for level in found.levels_ if level.n_clusters == found.n_clusters_)
+    return _by_size(
+        Answer(found.labels_, found.confidence_, found.levels_, stability if several else math.nan, True, found.rungs_)
+    )
 
 
 def _sounds(given: Vectors, random_state: int) -> Answer:

@@ -27,7 +27,6 @@ Bruemmer, de Villiers: The speaker partitioning problem (2010).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -51,8 +50,10 @@ FREEDOM = 8.0  # recordings, less the groups, per dimension from which a model i
 ROUNDS = 2  # of building the ladder again
 RUNGS = 6  # of a level that are built again, at most
 BETTER = 1.2  # the gain of groups that do not show on the ladder must be so many times that of those that do
+LITTLE_BETTER = 1.05  # or so many times, where people have few recordings
 CLEAR = 0.98  # stability from which nearly all groups show on the ladder
-SMALL = 4.0  # recordings per group, on average, below which a ladder does not show the groups
+PER_DIMENSION = 6  # recordings for each principal component where groups are that small
+SMALL = 6.0  # recordings per group, on average, below which a ladder does not show the groups
 MANY = 10  # such groups, at least
 ALIKE = 0.8  # agreement of such groups from two starts
 STEADY = 0.7  # stability below which no grouping is believed
@@ -152,13 +153,19 @@ def _choice(Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32],
     best = max((i for i, merit in enumerate(merits) if merit >= max(merits) - TIE), key=lambda i: levels[i].n_clusters)
     shown = [*levels[:best], _refined(levels[best], Y, seed), *levels[best + 1 :]]
     gains[best] = two_covariance.log_likelihood_gain(Y, shown[best].labels) if shown[best].n_clusters > 1 else 0.0
-    for other in _smaller_groups(Y, rungs, table, levels[best]):
-        gain = two_covariance.log_likelihood_gain(Y, other.labels)
-        if gain > BETTER * gains[best]:
-            best = len(shown)
-            shown.append(other)
-            gains.append(gain)
-    chosen = _with_labels(shown[best], _absorb_tiny_clusters(Y, shown[best].labels))
+    split = _split(Y, rungs, levels[best])
+    gain = two_covariance.log_likelihood_gain(Y, split.labels)
+    if gain > BETTER * gains[best]:
+        best = len(shown)
+        shown.append(split)
+        gains.append(gain)
+    shown[best] = _with_labels(shown[best], _absorb_tiny_clusters(Y, shown[best].labels))
+    small = _small_groups(Y, rungs, table, shown[best])
+    if small is not None:
+        best = len(shown)
+        shown.append(small)
+        gains.append(two_covariance.log_likelihood_gain(Y, small.labels))
+    chosen = shown[best]
     others = sorted(shown[:best] + shown[best + 1 :], key=lambda level: -level.stability)
     return _Choice([chosen, *others[: SHOWN - 1]], chosen, gains[best])
 
@@ -192,25 +199,31 @@ def _refined(level: Level, Y: NDArray[np.float64], seed: int) -> Level:
     return _with_labels(level, two_covariance.reassign(Y, level.labels))
 
 
-def _smaller_groups(
-    Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32], level: Level
-) -> Iterator[Level]:
-    """Yield groupings by the model alone, which may have groups too small for a ladder: from the level's first rung.
+def _split(Y: NDArray[np.float64], rungs: list[Rung], level: Level) -> Level:
+    """Group by the model alone, starting from the first rung of a level."""
+    first = next(rung for rung in rungs if rung.neighbours == level.neighbours[0])
+    labels = two_covariance.refine(Y, first.labels) if len(Y) <= UNITS else level.labels
+    return _with_labels(replace(level, stability=agreement(labels, level.labels)), labels)
 
-    And, where the level is not clearly stable, from mutual nearest neighbours, if that makes many small groups, and
-    nearly the same ones from another start.
+
+def _small_groups(Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32], level: Level) -> Level | None:
+    """Group by the model alone, starting from mutual nearest neighbours.
+
+    None, unless it makes many small groups that are more likely than the level, which is not clearly stable, and nearly
+    the same groups from another start. Groups so small leave little to estimate a model from: it has few dimensions.
     """
     n = len(Y)
-    if n > UNITS:
-        return
-    first = next(rung for rung in rungs if rung.neighbours == level.neighbours[0])
-    labels = two_covariance.refine(Y, first.labels)
-    yield _with_labels(replace(level, stability=agreement(labels, level.labels)), labels)
-    if level.stability < CLEAR:
-        small, again = (two_covariance.refine(Y, start) for start in (_mutual_pairs(table), rungs[0].labels))
-        stability = agreement(small, again)
-        if small.max() + 1 >= max(MANY, n / SMALL) and stability >= ALIKE:
-            yield _with_labels(replace(level, stability=stability, neighbours=(1, rungs[0].neighbours)), small)
+    if n > UNITS or level.stability >= CLEAR:
+        return None
+    Y = Y[:, : max(2, n // PER_DIMENSION)]
+    labels, again = (two_covariance.refine(Y, start, rounds=4) for start in (_mutual_pairs(table), rungs[0].labels))
+    stability = agreement(labels, again)
+    if labels.max() + 1 < max(MANY, n / SMALL) or stability < ALIKE:
+        return None
+    gain, others = (two_covariance.log_likelihood_gain(Y, each) for each in (labels, level.labels))
+    if gain < LITTLE_BETTER * others:
+        return None
+    return _with_labels(replace(level, stability=stability, neighbours=(1, rungs[0].neighbours)), labels)
 
 
 def _mutual_pairs(table: NDArray[np.int32]) -> NDArray[np.intp]:
