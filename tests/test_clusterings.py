@@ -6,6 +6,7 @@ import pytest
 
 from audioclust import files, runs
 from audioclust.project import Project
+from audioclust.runs import levels
 
 
 @pytest.fixture
@@ -88,3 +89,34 @@ def test_corrections_make_a_clustering_of_their_own(tmp_path, blobs):
     text, moving = run.stability(X, index)
     assert text.startswith("adjusted Rand index")
     assert list(moving.columns) == ["path", "cluster", "stays"]
+
+
+def two_levels(rng) -> np.ndarray:
+    """Eight people x 20, four of each sex."""
+    people = rng.standard_normal((8, 64)) + np.repeat(rng.standard_normal((2, 64)), 4, axis=0)
+    return np.repeat(people, 20, axis=0) + 0.7 * rng.standard_normal((160, 64))
+
+
+def test_the_levels_shown_are_those_of_the_clusterer_that_ran(tmp_path, rng):
+    X = two_levels(rng)
+    index = pd.DataFrame({"path": [f"{i}.wav" for i in range(160)], "who": np.repeat(list("abcdefgh"), 20)})
+    run = a_run(tmp_path, algorithms=["kmeans", "auto"], seeds=[0])
+    run.cluster(X, index, **WHAT)
+    assert levels.of(run, X) == ("auto", run.estimators["auto", "who"])
+    said, shown = levels.show(run, X, index, one="voice")
+    assert said.startswith("auto: 8 voices (stability ")
+    assert "; also 2 groups (stability " in said
+    assert shown["groups"].tolist() == [8, 2]
+    assert shown["ami_who"].tolist()[0] == 1 > shown["ami_who"].tolist()[1]
+    assert run.outputs["levels"] == shown.to_dict("records")
+    run.finish()
+    assert len(files.read_json(run.folder / "run.json")["outputs"]["levels"]) == 2
+
+
+@pytest.mark.filterwarnings("error::audioclust.clustering.DegenerateClusteringWarning")
+def test_without_such_a_clusterer_the_levels_are_those_of_the_vectors(tmp_path, rng):
+    run = a_run(tmp_path)
+    X = np.repeat(rng.standard_normal((5, 32)), 12, axis=0) + 0.3 * rng.standard_normal((60, 32))
+    assert levels.sentence(levels.of(run, X)[1]).startswith("5 groups (stability ")
+    assert levels.sentence(levels.of(run, rng.standard_normal((60, 32)))[1]) == levels.UNSTABLE
+    assert levels.sentence(levels.of(run, X[:3])[1]) == levels.TOO_FEW

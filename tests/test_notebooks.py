@@ -27,7 +27,11 @@ ROWS = [
     (
         "04_classical_clustering",
         {"labels": ["speaker", "word"], "algorithms": FAST, "seeds": [0, 1], "listen": "kmeans"},
-        ["labels.parquet", "listen.html", "figures/k_selection.png", "figures/scatter_kmeans_speaker.png"],
+        [
+            "labels.parquet",
+            "listen.html",
+            *(f"figures/{name}.png" for name in ("ladder", "k_selection", "scatter_kmeans_speaker")),
+        ],
         ("speaker", 0.6),
     ),
     (
@@ -51,7 +55,12 @@ ROWS = [
     (
         "06_speaker_embeddings",
         {"labels": ["speaker", "nobody"], "algorithms": SPEAKERS, "listen": "agglomerative", "projection": "pca"},
-        [*EXPORTS, "listen.html", "review.csv", "figures/scores_speaker.png", "figures/answer.png"],
+        [
+            *EXPORTS,
+            "listen.html",
+            "review.csv",
+            *(f"figures/{name}.png" for name in ("ladder", "scores_speaker", "answer")),
+        ],
         ("speaker", 0.6),
     ),
     ("group", {}, ["groups.csv", "summary.txt", "listen.html", "figures/map.png", "figures/ladder.png"], None),

@@ -23,13 +23,13 @@ from audioclust.clustering.ensemble import chance, memberships, partitions
 from audioclust.curation.review import roles
 from audioclust.features.vectors import reduce, scale
 from audioclust.geometry import unit_rows
+from audioclust.runs import levels
 from audioclust.runs.preparation import reasons
 
 __all__ = [
     "Answer",
     "Vectors",
     "answer",
-    "beside",
     "joint",
     "kind_of",
     "summary",
@@ -46,8 +46,6 @@ SIZES = 12  # groups whose sizes are named
 COMPONENTS = 50
 JOINT = "mean_std"
 POOLINGS = ("mean", "mean_std", "mean_std_delta")
-UNSTABLE = "no stable grouping: the features do not separate these recordings"
-FEWEST = 6  # recordings; of fewer there is no ladder
 MEASURED = ("duration", "level")
 NAMES = {"label": "sub-folder", "duration": "length", "level": "loudness"}  # of what the groups may follow
 
@@ -265,7 +263,7 @@ def table(given: Vectors, found: Answer) -> pd.DataFrame:
     """Return one row per recording: ``path, group, confidence, role``, and its group at every other level."""
     rows = given.index[["path"]].assign(group=found.labels, confidence=found.confidence.round(4))
     rows["role"] = roles(given.X, found.labels)
-    for level in beside(found):
+    for level in levels.beside(found.levels, found.labels):
         name = f"level_{level.n_clusters}"
         rows[name if name not in rows else f"{name}_from_{level.neighbours[0]}_neighbours"] = level.labels
     return rows
@@ -280,16 +278,6 @@ def write(folder: Path, rows: pd.DataFrame, lines: list[str]) -> None:
         partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 
-def beside(found: Answer) -> list[Any]:
-    """Return the levels that are not the answer itself."""
-    return [level for level in found.levels if not _same(level.labels, found.labels)]
-
-
-def _same(a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
-    pairs = len(set(zip(a.tolist(), b.tolist(), strict=True)))
-    return pairs == len(np.unique(a)) == len(np.unique(b))
-
-
 def summary(given: Vectors, found: Answer, rows: pd.DataFrame, *, asked: bool = False) -> list[str]:
     """Say in plain words what was found, a line each.
 
@@ -302,25 +290,26 @@ def summary(given: Vectors, found: Answer, rows: pd.DataFrame, *, asked: bool = 
     asked : bool
         Whether the number of groups was given.
     """
-    n, others = len(rows), beside(found)
+    n, others = len(rows), levels.beside(found.levels, found.labels)
     sizes = rows["group"].value_counts().sort_index()
-    named = f"{_count(len(sizes), 'voice' if given.kind == 'voices' else 'group')} in {_count(n, 'recording')}"
+    one = "voice" if given.kind == "voices" else "group"
+    named = f"{levels.count(len(sizes), one)} in {levels.count(n, 'recording')}"
     lines = [named + (" (as many groups as asked for)" if asked else "")]
     if len(given.problems):
-        left_out = _count(len(given.problems), "recording")
+        left_out = levels.count(len(given.problems), "recording")
         lines += [f"{left_out} left out: {reasons(given.problems['problem'])}"]
     if len(sizes) > 1:
         shown = ", ".join(map(str, sizes.head(SIZES))) + (", ..." if len(sizes) > SIZES else "")
         lines += [f"recordings in each: {shown}"]
-    if n < FEWEST:
-        lines += [f"fewer than {FEWEST} recordings are too few to tell groups apart"]
+    if n < levels.FEWEST:
+        lines += [levels.TOO_FEW]
     elif not found.stable:
-        lines += [UNSTABLE + ("; the groups are an order to listen in, no more" if len(sizes) > 1 else "")]
+        lines += [levels.UNSTABLE + ("; the groups are an order to listen in, no more" if len(sizes) > 1 else "")]
     elif not math.isnan(found.stability):
         lines += [f"stability {found.stability:.2f} (1: the same groups, however many neighbours are looked at)"]
     if others:
-        listed = "; ".join(f"{_count(level.n_clusters, 'group')} (stability {level.stability:.2f})" for level in others)
-        lines += [f"{'by themselves the recordings form' if asked else 'other levels, also in groups.csv'}: {listed}"]
+        said = "by themselves the recordings form" if asked else "other levels, also in groups.csv"
+        lines += [f"{said}: {levels.listed(others)}"]
     sure = int((rows["confidence"] >= SURE).sum())
     kinds = ", ".join(f"{count} {role}" for role, count in rows["role"].value_counts().items())
     lines += [f"sure of {sure} of {n} (confidence {SURE} or more); {kinds}"]
@@ -349,8 +338,4 @@ def _copies(index: pd.DataFrame) -> list[str]:
         return []
     pair = repeated[repeated["sha256"] == repeated["sha256"].iloc[0]]["path"].tolist()
     extra = int(index.duplicated("sha256").sum())
-    return [f"{_count(extra, 'exact copy', 'exact copies')} of other recordings, such as {pair[1]} = {pair[0]}"]
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return [f"{levels.count(extra, 'exact copy', 'exact copies')} of other recordings, such as {pair[1]} = {pair[0]}"]
