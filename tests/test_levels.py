@@ -116,6 +116,18 @@ def test_graphs_of_neighbours(rng):
         assert (few[row, positive[row] :] == -1).all()
 
 
+def test_approximate_neighbours_of_very_many(monkeypatch):
+    from audioclust.clustering import neighbours
+
+    X, _ = speakers([20] * 15, d=32)
+    exact = nearest(X, 8)
+    monkeypatch.setattr(neighbours, "APPROXIMATE", 300)
+    close = nearest(X, 8)
+    assert close.shape == exact.shape
+    assert not (close == np.arange(300)[:, None]).any()
+    assert np.mean([len(set(a) & set(b)) for a, b in zip(exact, close, strict=True)]) > 7
+
+
 def test_two_levels():
     """Eight voices of two kinds: the ladder shows both numbers."""
     rng = np.random.default_rng(0)
@@ -130,6 +142,17 @@ def test_two_levels():
     assert fitted.stable_
     assert fitted.levels_[fitted.recommended_].n_clusters == fitted.n_clusters_
     assert [level.n_clusters for level in fitted.levels_] == sorted((8, 2), reverse=True)
+
+
+def test_two_far_kinds_do_not_hide_the_groups(rng):
+    """Any long cloud has two stable halves; eight stable groups in it are no accident all the same."""
+    voices, kinds = (
+        np.repeat(rng.standard_normal((8, 64)), 20, axis=0),
+        np.repeat(rng.standard_normal((2, 64)), 80, axis=0),
+    )
+    fitted = Levels().fit(voices + 2 * kinds + 0.7 * rng.standard_normal((160, 64)))
+    assert fitted.n_clusters_ == 8
+    assert fitted.stable_
 
 
 def test_confidence_falls_where_groups_meet(rng):

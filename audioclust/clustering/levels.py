@@ -102,7 +102,7 @@ class Levels(OrderedClusterer):
         place = np.empty(len(X), dtype=np.intp)
         place[self._order] = copy
         rungs = ladder(table, Z, random_state=self._seed)
-        self._keep(rungs, table, place, chance(Z, random_state=self._seed))
+        self._keep(rungs, table, place, Z)
         return self.labels_[self._order]
 
     def _fit_graph(self, similarity: Any) -> None:
@@ -117,15 +117,18 @@ class Levels(OrderedClusterer):
         graph.sort_indices()
         degrees = np.diff(graph.indptr)
         table = nearest_of_graph(graph, min(int(degrees.max(initial=1)), most_neighbours(n)))
-        self._keep(ladder(table, random_state=self._seed), table, np.argsort(order), CHANCE)
+        self._keep(ladder(table, random_state=self._seed), table, np.argsort(order), None)
 
-    def _keep(self, rungs: list[Rung], table: NDArray[np.int32], place: NDArray[np.intp], chance: float) -> None:
+    def _keep(
+        self, rungs: list[Rung], table: NDArray[np.int32], place: NDArray[np.intp], Z: NDArray[np.float64] | None
+    ) -> None:
         """Set the attributes from a ladder of distinct rows; `place` says which of them each row of the caller is."""
         levels = levels_of(rungs)
         best = levels[0] if levels else Level(np.zeros(len(table), dtype=np.intp), 1, 0.0, (0, 0), 0.0)
         shown = sorted(levels or [best], key=lambda level: -level.n_clusters)
         self.recommended_ = shown.index(best)
-        self.stable_ = is_stable(best.stability, chance)
+        by_chance = CHANCE if Z is None else chance(Z, best.n_clusters, random_state=self._seed)
+        self.stable_ = is_stable(best.stability, by_chance)
         sure = confidence(best, rungs, table)
         self.levels_ = [spread(level, place) for level in shown]
         self.rungs_ = [spread(rung, place) for rung in rungs]
@@ -134,11 +137,12 @@ class Levels(OrderedClusterer):
         self.confidence_ = sure[place]
 
 
-def chance(Z: NDArray[np.float64], *, random_state: int = 0) -> float:
+def chance(Z: NDArray[np.float64], n_clusters: int, *, random_state: int = 0) -> float:
     """Return the stability of the most stable level of vectors without groups, of the same number and covariance.
 
-    Of few recordings in few dimensions the rungs agree by nearly 0.9 where nothing is to be told apart, of many in many
-    dimensions by less than 0.3.
+    Levels of less than half as many groups do not count: any long cloud has two stable halves, which says nothing of
+    eight groups. Of few recordings in few dimensions the rungs agree by nearly 0.9 where nothing is to be told apart,
+    of many in many dimensions by less than 0.3.
     """
     draw = np.random.RandomState(random_state)
     n = min(len(Z), DRAWN)
@@ -148,7 +152,7 @@ def chance(Z: NDArray[np.float64], *, random_state: int = 0) -> float:
         sample = directions(unit_rows(draw.standard_normal((n, len(scale))) * scale, zero="keep"))
         table = nearest(sample, most_neighbours(n), random_state=random_state)
         levels = levels_of(ladder(table, sample, random_state=random_state))
-        best = max([best, *(level.stability for level in levels)])
+        best = max([best, *(level.stability for level in levels if 2 * level.n_clusters > n_clusters)])
     return best
 
 
