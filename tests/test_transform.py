@@ -209,7 +209,13 @@ def test_a_killed_run_is_resumed(metadata, root, tmp_path):
     datasets.save(metadata, root)
     folder = tmp_path / "out" / audio.settings_key()
     process = second_process(root, tmp_path / "out", "slowly")
-    wait_for(lambda: len(list(folder.rglob("*.wav"))) >= 2 and list(folder.rglob(".writing-*")))
+    def is_halfway():
+        try:
+            return len(list(folder.rglob("*.wav"))) >= 2 and list(folder.rglob(".writing-*"))
+        except FileNotFoundError:  # a folder being written was renamed while it was listed
+            return False
+
+    wait_for(is_halfway)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     finished = {path: path.stat().st_mtime_ns for path in whole(folder)}

@@ -89,7 +89,7 @@ def sentence(found: Any, one: str = "group") -> str:
     >>> import numpy as np
     >>> from audioclust import clustering
     >>> X = np.repeat(np.eye(3), 20, axis=0) + 0.05 * np.random.default_rng(0).normal(size=(60, 3))
-    >>> sentence(clustering.Levels().fit(X), "voice")
+    >>> sentence(clustering.Levels().fit(X), "voice").partition(";")[0]
     '3 voices (stability 1.00)'
     """
     if len(found.labels_) < FEWEST:
