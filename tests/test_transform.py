@@ -209,6 +209,7 @@ def test_a_killed_run_is_resumed(metadata, root, tmp_path):
     datasets.save(metadata, root)
     folder = tmp_path / "out" / audio.settings_key()
     process = second_process(root, tmp_path / "out", "slowly")
+
     def is_halfway():
         try:
             return len(list(folder.rglob("*.wav"))) >= 2 and list(folder.rglob(".writing-*"))
