@@ -14,8 +14,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from audioclust import files, parallel, recording, runs
-from audioclust.datasets.metadata import is_unchanged, recordings_under
-from audioclust.project import Project, is_project
+from audioclust.datasets.metadata import checked_folder, is_unchanged, recordings_under
+from audioclust.project import Project
 from audioclust.runs import groups as steps
 from audioclust.runs.preparation import is_current
 from audioclust.runs.run import is_done
@@ -206,13 +206,7 @@ def similar(
 
 def _places(folder: str | Path, out: str | Path | None) -> tuple[Path, Path]:
     """Return the recordings' folder and that of the answer, or raise where one cannot be used."""
-    source = Path(folder).expanduser().resolve()
-    if not source.exists():
-        raise FileNotFoundError(f"no such folder: {source}")
-    if not source.is_dir():
-        raise NotADirectoryError(f"{source} is a file: give the folder that holds the recordings")
-    if is_project(source):
-        raise ValueError(f"folder={str(source)!r}: is a project's folder; give one of recordings, as datasets/NAME")
+    source = checked_folder(folder).resolve()
     target = _default_out(source) if out is None else Path(out).expanduser().resolve()
     if target.is_relative_to(source):
         raise ValueError(f"out={str(target)!r}: lies inside the recordings ({source}); give another folder")

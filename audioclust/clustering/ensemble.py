@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from audioclust import parallel
-from audioclust.clustering.ladder import ladder, levels_of, most_neighbours
-from audioclust.clustering.neighbours import directions, nearest
+from audioclust.clustering.levels import most_stable
+from audioclust.clustering.neighbours import directions
 from audioclust.clustering.registry import make
 from audioclust.geometry import unit_rows
 from audioclust.validation import check_n_clusters
@@ -104,7 +104,7 @@ def memberships(labels: NDArray[np.intp]) -> NDArray[np.float64]:
     return np.hstack(columns)
 
 
-def chance(X: Sequence[tuple[str, NDArray[np.float64]]], *, random_state: int = 0) -> float:
+def chance(X: Sequence[tuple[str, NDArray[np.float64]]], n_clusters: int = 1, *, random_state: int = 0) -> float:
     """Return how stable the levels are of clusterings of recordings without groups, whose features vary as these do.
 
     What clusterings have in common is partly their own doing: those of vectors drawn from one Gaussian agree, too. The
@@ -114,6 +114,8 @@ def chance(X: Sequence[tuple[str, NDArray[np.float64]]], *, random_state: int = 
     ----------
     X : sequence of (str, array [shape=(n, d)])
         As for `partitions`.
+    n_clusters : int
+        Groups of the level in question; levels of less than half as many do not count.
     random_state : int
 
     Returns
@@ -137,9 +139,7 @@ def chance(X: Sequence[tuple[str, NDArray[np.float64]]], *, random_state: int = 
         drawn = np.split(draw.standard_normal((len(rows), len(rows))) @ spread, ends, axis=1)
         sample = [(feature, vectors) for (feature, _), vectors in zip(X, drawn, strict=True)]
         Z = directions(unit_rows(memberships(partitions(sample, random_state=random_state)[0])))
-        table = nearest(Z, most_neighbours(len(Z)), random_state=random_state)
-        levels = levels_of(ladder(table, Z, random_state=random_state))
-        best = max([best, *(level.stability for level in levels)])
+        best = max(best, most_stable(Z, n_clusters, random_state=random_state))
     return best
 
 

@@ -24,7 +24,7 @@ from audioclust.clustering.neighbours import directions, nearest, nearest_of_gra
 from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import DegenerateClusteringWarning, check_choice, check_seed
 
-__all__ = ["Level", "Levels", "Rung", "chance", "confidence", "is_stable", "spread"]
+__all__ = ["Level", "Levels", "Rung", "chance", "confidence", "is_stable", "most_stable", "spread"]
 
 STABLE = 0.5  # stable groups close this share of the distance from the stability by chance to a perfect one
 CHANCE = 0.8  # stability by chance of what is given as a graph
@@ -150,10 +150,15 @@ def chance(Z: NDArray[np.float64], n_clusters: int, *, random_state: int = 0) ->
     best = 0.0
     for _ in range(min(max(3, DRAWS // n), 30)):
         sample = directions(unit_rows(draw.standard_normal((n, len(scale))) * scale, zero="keep"))
-        table = nearest(sample, most_neighbours(n), random_state=random_state)
-        levels = levels_of(ladder(table, sample, random_state=random_state))
-        best = max([best, *(level.stability for level in levels if 2 * level.n_clusters > n_clusters)])
+        best = max(best, most_stable(sample, n_clusters, random_state=random_state))
     return best
+
+
+def most_stable(Z: NDArray[np.float64], n_clusters: int, *, random_state: int = 0) -> float:
+    """Return the stability of the most stable level of unit rows with more than half as many groups; 0 without one."""
+    table = nearest(Z, most_neighbours(len(Z)), random_state=random_state)
+    levels = levels_of(ladder(table, Z, random_state=random_state))
+    return max((level.stability for level in levels if 2 * level.n_clusters > n_clusters), default=0.0)
 
 
 def is_stable(stability: float, chance: float) -> bool:

@@ -88,7 +88,7 @@ def scan(
     ...     scan(folder)[["path", "problem"]].to_dict("records")
     [{'path': 'wren.wav', 'problem': 'empty file'}]
     """
-    root = _checked(root)
+    root = checked_folder(root)
     names, columns = _rule(rule)
     paths, unreadable = _walk(root)
     stamps = {path: _stamp(root / path) for path in paths}
@@ -103,8 +103,8 @@ def scan(
     return table
 
 
-def _checked(root: str | Path) -> Path:
-    """Return the folder to scan, or raise where it is none."""
+def checked_folder(root: str | Path) -> Path:
+    """Return the folder of recordings, or raise where it is none."""
     root = Path(root).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"no such folder: {root}")

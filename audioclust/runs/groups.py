@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from audioclust import audio, clustering, embeddings, evaluation, features, files, parallel, recording
 from audioclust.clustering.ensemble import chance, memberships, partitions
+from audioclust.clustering.levels import is_stable
 from audioclust.curation.review import roles
 from audioclust.features.vectors import reduce, scale
 from audioclust.geometry import unit_rows
@@ -231,8 +232,7 @@ def _sounds(given: Vectors, random_state: int) -> Answer:
     labels, names = partitions(given.parts, random_state=random_state)
     found = clustering.Levels(random_state=random_state).fit(memberships(labels))
     stability = found.levels_[found.recommended_].stability
-    by_chance = chance(given.parts, random_state=random_state)
-    stable = by_chance < stability >= (1 + by_chance) / 2
+    stable = is_stable(stability, chance(given.parts, found.n_clusters_, random_state=random_state))
     agreement = _by_feature(clustering.consensus(labels, names, n_clusters=found.n_clusters_).agreement, names)
     answer = Answer(found.labels_, found.confidence_, found.levels_, stability, stable, found.rungs_, agreement)
     return _by_size(answer)
