@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
 
-from audioclust.clustering import DegenerateClusteringWarning, Levels, make
+from audioclust.clustering import DegenerateClusteringWarning, Levels
 from audioclust.clustering.communities import communities, surprise
 from audioclust.clustering.ladder import ladder, levels_of, steps
 from audioclust.clustering.neighbours import nearest, nearest_of_graph, union_graph
@@ -156,14 +155,14 @@ def test_two_far_kinds_do_not_hide_the_groups(rng):
 
 
 def test_confidence_falls_where_groups_meet(rng):
-    X, truth = speakers([20] * 10, d=96, noise=1.6)
+    X, truth = speakers([20] * 10, d=96, noise=1.9)
     fitted = Levels().fit(X)
     table = np.array([np.bincount(truth[fitted.labels_ == label]).argmax() for label in range(fitted.n_clusters_)])
     right = table[fitted.labels_] == truth
     assert ((fitted.confidence_ >= 0) & (fitted.confidence_ <= 1)).all()
     assert Levels().fit(speakers([20] * 10, d=96, noise=0.3)[0]).confidence_.min() == 1
-    if not right.all():
-        assert fitted.confidence_[right].mean() > fitted.confidence_[~right].mean()
+    assert 0.5 < right.mean() < 1
+    assert fitted.confidence_[right].mean() > fitted.confidence_[~right].mean()
 
 
 @pytest.mark.parametrize(("n", "d"), [(40, 3), (200, 3), (40, 192), (300, 192), (12, 20)])
@@ -220,12 +219,6 @@ def test_large_rungs_are_made_of_a_sample(monkeypatch):
     assert sampled[-1].neighbours == steps(480)[-1]
     assert accuracy(truth, levels_of(sampled)[0].labels) == accuracy(truth, whole[0].labels) == 1
     assert len(ladder(nearest(X, 20))) < len(sampled)
-
-
-@pytest.mark.filterwarnings("ignore::audioclust.evaluation.degenerate.DegenerateClusteringWarning")
-def test_scikit_learn_contract():
-    check_estimator(Levels())
-    assert isinstance(make("levels"), Levels)
 
 
 def test_real_voices_in_noise(shared):

@@ -24,8 +24,9 @@ from audioclust.clustering.neighbours import directions, nearest, nearest_of_gra
 from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import DegenerateClusteringWarning, check_choice, check_seed
 
-__all__ = ["Level", "Levels", "Rung", "chance", "confidence", "is_stable", "most_stable", "spread"]
+__all__ = ["UNSTABLE", "Level", "Levels", "Rung", "chance", "confidence", "is_stable", "most_stable", "spread"]
 
+UNSTABLE = "no stable grouping: the features do not separate these recordings"
 STABLE = 0.5  # stable groups close this share of the distance from the stability by chance to a perfect one
 CHANCE = 0.8  # stability by chance of what is given as a graph
 DRAWS = 1200  # recordings, in at least 3 samples of one Gaussian, that show the stability by chance
@@ -90,8 +91,7 @@ class Levels(OrderedClusterer):
         else:
             self._fit_graph(X)
         if not self.stable_:
-            message = "Levels: no stable grouping: the features do not separate these recordings"
-            warnings.warn(message, DegenerateClusteringWarning, stacklevel=2)
+            warnings.warn(f"Levels: {UNSTABLE}", DegenerateClusteringWarning, stacklevel=2)
         return self
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -14,14 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from audioclust import clustering, evaluation
-from audioclust.clustering.levels import Level
+from audioclust.clustering.levels import UNSTABLE, Level
 from audioclust.runs.record import Run
 
 __all__ = ["FEWEST", "TOO_FEW", "UNSTABLE", "beside", "count", "listed", "of", "sentence", "show", "table"]
 
 FEWEST = 6  # recordings; of fewer there is no ladder
 TOO_FEW = f"fewer than {FEWEST} recordings are too few to tell groups apart"
-UNSTABLE = "no stable grouping: the features do not separate these recordings"
 
 
 def of(run: Run, X: np.ndarray) -> tuple[str, Any]:
