@@ -33,7 +33,7 @@ SAMPLED = 300_000  # edges of the graph of a sample
 SPAN = 2  # agreements that a level lasts at least: three rungs
 SAME = 0.05  # a level reaches on while the agreement falls by no more
 SHOWN = 4  # levels at most
-COMPARED = 4000  # recordings that two rungs are compared on
+COMPARED = 4000  # recordings that two partitions are compared on, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +127,7 @@ def ladder(
             labels.append((k, _of_sample(X, table, k, random_state)))
     if not labels:
         return []
-    some = np.random.RandomState(random_state).permutation(n)[:COMPARED]
-    agreements = [agreement(a[some], b[some]) for (_, a), (_, b) in itertools.pairwise(labels)]
+    agreements = [agreement(a, b) for (_, a), (_, b) in itertools.pairwise(labels)]
     return [
         Rung(k, each, int(each.max()) + 1, value)
         for (k, each), value in zip(labels, [*agreements, np.nan], strict=True)
@@ -136,8 +135,10 @@ def ladder(
 
 
 def agreement(labels: NDArray[np.intp], others: NDArray[np.intp]) -> float:
-    """Return the adjusted mutual information of two partitions."""
-    return float(adjusted_mutual_info_score(labels, others))
+    """Return the adjusted mutual information of two partitions, of many recordings on a sample of them."""
+    n = len(labels)
+    rows = np.random.RandomState(0).permutation(n)[:COMPARED] if n > COMPARED else slice(None)
+    return float(adjusted_mutual_info_score(labels[rows], others[rows]))
 
 
 def _of_sample(X: NDArray[np.float64], table: NDArray[np.int32], k: int, random_state: int) -> NDArray[np.intp]:
