@@ -29,7 +29,8 @@ def test_every_change_is_repeatable_differs_per_row_and_leaves_its_input(waves):
     for name in SoundAugmentation.names():
         how = SoundAugmentation(**{"noise": 0.0, name: getattr(ALL, name)})
         both = [(how.waves(waves, generator(2)), how.spectra(spectra, generator(2))) for _ in range(2)]
-        assert torch.equal(both[0][0], both[1][0]) and torch.equal(both[0][1], both[1][1]), name
+        for first, again in zip(*both, strict=True):
+            assert torch.equal(first, again), name
         changes = (both[0][0] - waves).flatten(1), (both[0][1] - spectra).flatten(1)
         change = max(changes, key=lambda part: float(part.abs().max()))
         assert torch.unique(change.round(decimals=5), dim=0).shape[0] >= 3, f"{name}: rows draw their own"
