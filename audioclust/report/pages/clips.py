@@ -1,4 +1,4 @@
-"""Recordings made small enough to stand inside a page: MP3 of 16 kHz mono, and a thumbnail of the spectrogram.
+"""Recordings made small enough to stand inside a page: MP3 of 16 kHz mono, and a small picture of the spectrogram.
 
 MP3, because every browser plays it and a short clip costs little: Vorbis spends 4 kB on its header alone.
 """
@@ -15,21 +15,30 @@ import soundfile
 
 from audioclust import audio
 from audioclust.recording import RecordingError
+from audioclust.report.pages import thumbnails
 
 __all__ = ["Clip", "embedded_bytes", "prepare"]
 
 RATE = 16_000
 _COMPRESSION = 0.7  # variable bit rate, about 30 kbit/s for speech
-_THUMBNAIL = (48, 128)  # bands, frames
-_LEVELS = 32
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What a page shows and plays of one recording; texts are base64, None where not wanted or not possible."""
+    """What a page shows and plays of one recording; None where not wanted or not possible.
+
+    Attributes
+    ----------
+    sound : str or None
+        MP3 as base64.
+    thumbnail : np.ndarray or None
+        As `thumbnails.draw` gives.
+    problem : str or None
+        Why the file cannot be used.
+    """
 
     sound: str | None = None
-    thumbnail: str | None = None
+    thumbnail: np.ndarray | None = None
     problem: str | None = None
 
 
@@ -56,7 +65,7 @@ def prepare(work: tuple[Path, float | None, bool]) -> Clip:
         y, _ = audio.load(path, sample_rate=RATE)
     except RecordingError as error:
         return Clip(problem=error.problem)
-    picture = _thumbnail(y) if thumbnail else None
+    picture = thumbnails.draw(y, RATE) if thumbnail else None
     return Clip(None if seconds is None else _mp3(_excerpt(y, seconds)), picture)
 
 
@@ -79,26 +88,4 @@ def _mp3(y: np.ndarray) -> str:
     form = {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": _COMPRESSION}
     with soundfile.SoundFile(memory, "w", RATE, 1, **form) as handle:
         handle.write(np.clip(y, -1, 1))
-    return base64.b64encode(memory.getvalue()).decode("ascii")
-
-
-def _thumbnail(y: np.ndarray) -> str:
-    """Draw level over time and logarithmic frequency (60 Hz to 8 kHz), 60 dB deep, as a PNG of few colours."""
-    from matplotlib import colormaps
-    from PIL import Image
-
-    bands, frames = _THUMBNAIL
-    window = 512
-    padded = np.pad(y, window // 2 + 1)
-    starts = np.linspace(0, len(padded) - window, max(frames * 3, 1)).astype(int)
-    power = np.abs(np.fft.rfft(padded[starts[:, None] + np.arange(window)] * np.hanning(window), axis=1)) ** 2
-    power = power.reshape(frames, 3, -1).mean(axis=1)
-    wanted = np.geomspace(60, RATE / 2, bands) / (RATE / window)
-    level = np.stack([np.interp(wanted, np.arange(power.shape[1]), frame) for frame in power], axis=1)
-    level = 10 * np.log10(np.maximum(level / max(float(level.max()), 1e-12), 1e-6)) / 60 + 1
-    indices = np.clip(level * (_LEVELS - 1), 0, _LEVELS - 1).round().astype(np.uint8)[::-1]
-    image = Image.fromarray(np.ascontiguousarray(indices)).convert("P")
-    image.putpalette((colormaps["magma"](np.linspace(0, 1, _LEVELS))[:, :3] * 255).astype(np.uint8).tobytes())
-    memory = io.BytesIO()
-    image.save(memory, "PNG", optimize=True, bits=5)
     return base64.b64encode(memory.getvalue()).decode("ascii")

@@ -1,18 +1,15 @@
-"""A page to listen to a clustering: open it from the disk, and every cluster plays.
+"""A page to look at a clustering and listen to it: open it from the disk, and every recording plays.
 
-One HTML file holds everything: a contact sheet for each cluster with the recordings that say most about it (its
-medoid, typical ones, those at the border to another cluster, outliers), a map whose points play, and the means to name
-clusters and to mark pairs as same or different, saved as JSON for the next fit. Nothing is loaded from the network.
-
-What is marked is saved as ``{"format": "audioclust-corrections-1", "names": {cluster: name}, "must_link":
-[[path, path], ...], "cannot_link": [[path, path], ...]}``.
+One HTML file holds everything: a map whose points play, the recordings that say most about each group (its medoid,
+typical ones, those at the border to another group, outliers), a table, and the means to correct the groups and to save
+that as JSON for the next time, see :mod:`audioclust.curation.corrections`. Nothing is loaded from the network.
 """
 
 from __future__ import annotations
 
-import html
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +21,7 @@ from audioclust import files, parallel
 from audioclust.evaluation import internal
 from audioclust.report.pages import budget, sheets
 from audioclust.report.pages import template as pages
+from audioclust.report.pages.contents import contents
 from audioclust.validation import check_choice, check_labels, check_number
 
 __all__ = ["listen"]
@@ -43,6 +41,8 @@ def listen(
     review: pd.DataFrame | None = None,
     positions: np.ndarray | None = None,
     silhouettes: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
+    levels: Sequence[Any] = (),
     truth: str | None = "label",
     per_cluster: int = 12,
     projection: str = "auto",
@@ -58,7 +58,8 @@ def listen(
     Parameters
     ----------
     index : pd.DataFrame
-        Metadata rows of the recordings clustered: ``path``, and, where there, ``duration`` and the column `truth`.
+        Metadata rows of the recordings clustered: ``path``, and whatever else there is; one can search, sort and
+        colour by all columns.
     labels : array-like [shape=(n,)], integer
         Clusters; -1 is noise.
     root : str or Path
@@ -74,18 +75,23 @@ def listen(
         Where the map's points are, to have them at the same places as in another page or figure.
     silhouettes : np.ndarray [shape=(n,)], optional
         By default computed from `X` by `metric`, up to 20 000 recordings.
+    confidence : np.ndarray [shape=(n,)], optional
+        How surely each recording belongs to its group, 0 to 1.
+    levels : sequence of array-like [shape=(n,)], integer
+        Further partitions of the recordings, such as other levels of the ladder; the page switches between them.
     truth : str, optional
-        Column of `index` with the true labels; None, or a column that is not there, shows none.
+        Column of `index` that is shown beside the group everywhere; None, or a column that is not there, shows none.
     per_cluster : int
-        Recordings shown for each cluster.
+        Recordings of each group that are picked out as medoid, typical, border or outlier.
     projection : {"auto", "pca", "tsne", "umap"}
         How `X` is placed in the plane; ``auto`` is t-SNE up to 5 000 recordings and PCA above. The page says which;
         with `positions`, it is how those were made.
     metric : {"euclidean", "cosine"}
         How recordings are compared for silhouettes and for what is typical; "cosine" for speaker vectors.
     embed_megabytes : float
-        How large the embedded sound and pictures may be. All recordings are embedded if they fit; else excerpts of at
-        least a second; else those shown in the sheets; the others are linked, and play while the files stay in place.
+        How large the embedded sound and pictures may be. Pictures are there for all recordings if they fit into 70 %
+        of it, else for those picked out. All sound is embedded if it fits; else excerpts of at least a second; else
+        that of those picked out; the others are linked, and play while the files stay in place.
     title : str
     absolute_links : bool
         Whether recordings that are not embedded are linked by their full paths, so that the page may be moved; else
@@ -123,43 +129,43 @@ def listen(
     check_number("embed_megabytes", embed_megabytes, 0)
     check_choice("projection", projection, ("auto", *_PROJECTIONS))
     check_choice("metric", metric, ("euclidean", "cosine"))
-    labels = _checked(index, labels, X=X, positions=positions, silhouettes=silhouettes)
+    given = {"X": X, "positions": positions, "silhouettes": silhouettes, "confidence": confidence}
+    labels = _checked(index, labels, **given)
+    partitions = [_checked(index, level, name="levels") for level in levels]
     index = index.reset_index(drop=True)
-    paths = [str(path) for path in index["path"]]
     if silhouettes is None:
         silhouettes = _silhouettes(X, labels, metric)
-    if review is not None:
-        chosen = sheets.listed(labels, paths, review)
-    elif X is not None and len(labels):
-        chosen = sheets.by_review(X, labels, silhouettes, per_cluster, metric)
-    else:
-        chosen = sheets.by_position(labels, per_cluster)
+    chosen = [_sheet(index, labels, X, silhouettes, review, per_cluster, metric)]
+    chosen += [_sheet(index, level, X, np.full(len(level), np.nan), None, per_cluster, metric) for level in partitions]
     if positions is None and X is not None and len(labels):
         positions, projection = _placed(X, projection, random_state)
-    seconds = budget.durations(index, root)
-    shown = [row for sheet in chosen.values() for row, _ in sheet]
+    paths, seconds = [str(path) for path in index["path"]], budget.durations(index, root)
+    shown = list(dict.fromkeys(row for sheets_ in chosen for sheet in sheets_.values() for row, _ in sheet))
     embedded = budget.embed(root, paths, seconds, shown, embed_megabytes * 1e6, jobs)
-    beside = None if absolute_links else out.parent
-    data = {
-        "title": title,
-        "page": files.digest([paths, labels.tolist()]),
-        "truth": truth if _truths(index, truth) is not None else None,
-        "recordings": _recordings(index, labels, truth, seconds, silhouettes, positions, embedded, root, beside),
-        "clusters": _clusters(labels, chosen),
-    }
     facts = _facts(labels, embedded)
     facts += [f"map by {_PROJECTIONS[projection]}"] if positions is not None and projection in _PROJECTIONS else []
     facts += [f"{metric} silhouettes"] if X is not None and np.isfinite(silhouettes).any() else []
-    return _write(out, title, facts, data, embedded.sounds)
+    data = contents(
+        index, labels, chosen=chosen, levels=partitions, confidence=confidence, X=X, positions=positions,
+        silhouettes=silhouettes, truth=truth if truth in index else None, metric=metric, title=title, facts=facts,
+    )  # fmt: skip
+    data |= _sounding(embedded, seconds)
+    data["base"] = None if not len(paths) else _address(root, None if absolute_links else out.parent) + "/"
+    blocks = [pages.text_block(f"sprite-{number}", image) for number, image in enumerate(embedded.images)]
+    blocks += [pages.text_block(f"sound-{row}", sound) for row, sound in embedded.sounds.items()]
+    page = pages.fill("listen", title=title, data=pages.packed_block("data", data), blocks="\n".join(blocks))
+    with files.atomic(out) as partial:
+        partial.write_text(page, encoding="utf-8", newline="\n")
+    return out
 
 
-def _checked(index: pd.DataFrame, labels: Any, **values: Any) -> np.ndarray:
+def _checked(index: pd.DataFrame, labels: Any, *, name: str = "labels", **values: Any) -> np.ndarray:
     """Check what there is one of for each recording; return the labels as an array."""
     if "path" not in index:
         raise ValueError("index: lacks the column 'path'")
-    for name, given in {"labels": labels, **values}.items():
+    for each, given in {name: labels, **values}.items():
         if given is not None and len(given) != len(index):
-            raise ValueError(f"{name}: {len(given)} values for {len(index)} recordings")
+            raise ValueError(f"{each}: {len(given)} values for {len(index)} recordings")
     return check_labels(labels, len(index), rows="index") if len(index) else np.empty(0, dtype=np.intp)
 
 
@@ -167,6 +173,23 @@ def _silhouettes(X: np.ndarray | None, labels: np.ndarray, metric: str) -> np.nd
     if X is None or (metric == "euclidean" and len(X) > _SILHOUETTE_LIMIT) or not len(X):
         return np.full(len(labels), math.nan)
     return internal.silhouettes(X, labels, metric=metric)
+
+
+def _sheet(
+    index: pd.DataFrame,
+    labels: np.ndarray,
+    X: np.ndarray | None,
+    silhouettes: np.ndarray,
+    review: pd.DataFrame | None,
+    per_cluster: int,
+    metric: str,
+) -> sheets.Sheets:
+    """Return which recordings of each group are shown first."""
+    if review is not None:
+        return sheets.listed(labels, [str(path) for path in index["path"]], review)
+    if X is not None and len(labels):
+        return sheets.by_review(X, labels, silhouettes, per_cluster, metric)
+    return sheets.by_position(labels, per_cluster)
 
 
 def _placed(X: np.ndarray, projection: str, random_state: int) -> tuple[np.ndarray, str]:
@@ -178,115 +201,38 @@ def _placed(X: np.ndarray, projection: str, random_state: int) -> tuple[np.ndarr
     return project_2d(np.asarray(X), projection, random_state=random_state), projection
 
 
-# What the page holds -----------------------------------------------------------------------------------------------
-
-
-def _truths(index: pd.DataFrame, truth: str | None) -> list[str | None] | None:
-    """Return every recording's label, None where there are no labels at all."""
-    if truth is None or truth not in index or not index[truth].notna().any():
-        return None
-    return [None if pd.isna(value) else str(value) for value in index[truth]]
-
-
-def _recordings(
-    index: pd.DataFrame,
-    labels: np.ndarray,
-    truth: str | None,
-    seconds: np.ndarray,
-    silhouettes: np.ndarray,
-    positions: np.ndarray | None,
-    embedded: budget.Embedded,
-    root: Path,
-    folder: Path | None,
-) -> list[dict[str, Any]]:
-    """Return what the page knows of every recording."""
-    truths = _truths(index, truth)
-    places = None if positions is None else _unit_square(positions)
-    rows = []
-    for row, path in enumerate(map(str, index["path"])):
-        clip, wanted = embedded.clips.get(row), embedded.seconds[row]
-        sounds = row in embedded.sounds
-        rows.append(
-            {
-                "path": path,
-                "cluster": int(labels[row]),
-                "truth": None if truths is None else truths[row],
-                "seconds": _number(seconds[row], 2),
-                "part": _number(wanted, 1) if sounds and wanted is not None and wanted < seconds[row] else None,
-                "silhouette": _number(silhouettes[row], 2),
-                "at": None if places is None else places[row],
-                "sound": sounds,
-                "link": None if sounds else _link(root / path, folder),
-                "picture": clip.thumbnail if clip else None,
-                "problem": clip.problem if clip else None,
-            }
-        )
-    return rows
-
-
-def _clusters(labels: np.ndarray, chosen: sheets.Sheets) -> list[dict[str, Any]]:
-    return [
-        {
-            "cluster": cluster,
-            "colour": _colour(place) if cluster != -1 else None,
-            "sheet": [{"row": row, "kind": kind} for row, kind in chosen.get(cluster, [])],
-        }
-        for place, cluster in enumerate(sheets.in_order(labels))
-    ]
+def _sounding(embedded: budget.Embedded, seconds: np.ndarray) -> dict[str, Any]:
+    """Return which recordings are excerpts, which cannot be used, and where the pictures are."""
+    parts = {
+        str(row): round(wanted, 1)
+        for row in embedded.sounds
+        if (wanted := embedded.seconds[row]) is not None and wanted < seconds[row]
+    }
+    problems = {str(row): clip.problem for row, clip in embedded.clips.items() if clip.problem}
+    return {"parts": parts, "problems": problems, "thumbnails": embedded.thumbnails}
 
 
 def _facts(labels: np.ndarray, embedded: budget.Embedded) -> list[str]:
     n, noise = len(labels), int((labels == -1).sum())
-    parts = [f"{n} recordings", f"{len(sheets.in_order(labels)) - (noise > 0)} clusters"]
-    parts += [f"{noise} unassigned"] if noise else []
+    parts = [f"{n} recordings", f"{len(sheets.in_order(labels)) - (noise > 0)} groups"]
+    parts += [f"{noise} in no group"] if noise else []
     wanted = [seconds for row in embedded.sounds if (seconds := embedded.seconds[row]) is not None]
     excerpt = min(wanted, default=math.inf)
     parts += [f"excerpts of {excerpt:.1f} s"] if excerpt < math.inf else []
     linked = n - len(embedded.sounds)
-    return parts + ([f"{linked} play from their files"] if linked else ["all sound in this page"] if n else [])
+    parts += [f"{linked} play from their files"] if linked else ["all sound in this page"] if n else []
+    pictures = 0 if embedded.thumbnails is None else sum(place >= 0 for place in embedded.thumbnails["places"])
+    broken = sum(clip.problem is not None for clip in embedded.clips.values())
+    if pictures < n - broken:
+        parts += [f"pictures of {pictures}" if pictures else "no pictures, to keep the page small"]
+    return parts
 
 
-def _write(out: Path, title: str, facts: list[str], data: dict[str, Any], sounds: dict[int, str]) -> Path:
-    blocks = "\n".join(f'<script type="text/plain" id="sound-{row}">{text}</script>' for row, text in sounds.items())
-    page = pages.fill(
-        "listen",
-        title=title,
-        facts=html.escape(" · ".join(facts)),
-        data=pages.data_block("data", data),
-        sounds=blocks,
-    )
-    with files.atomic(out) as partial:
-        partial.write_text(page, encoding="utf-8", newline="\n")
-    return out
-
-
-# Small things ------------------------------------------------------------------------------------------------------
-
-
-def _number(value: Any, digits: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)
-
-
-def _unit_square(positions: np.ndarray) -> list[list[float]]:
-    """Fit positions into the unit square, keeping their proportions."""
-    positions = np.asarray(positions, dtype=float)
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    span = max(float((high - low).max()), 1e-12)
-    placed = (positions - (low + high) / 2) / span + 0.5
-    return [[round(float(x), 4), round(1 - float(y), 4)] for x, y in placed]
-
-
-def _link(path: Path, folder: Path | None) -> str:
-    """Return the address of a file: as seen from `folder`, or its full path."""
+def _address(path: Path, folder: Path | None) -> str:
+    """Return the address of a folder: as seen from `folder`, or its full path."""
     try:
         if folder is not None:
             return quote(Path(os.path.relpath(path, folder)).as_posix())
     except ValueError:  # another drive
         pass
     return path.resolve().as_uri()
-
-
-def _colour(place: int) -> str:
-    """Give each cluster a colour: neighbours in number far apart in hue, lightness changing as hues come round."""
-    hue = (215 + place * 137.508) % 360
-    return f"hsl({hue:.0f} {(62, 45, 75)[place // 7 % 3]}% {(48, 60, 38)[place // 3 % 3]}%)"
