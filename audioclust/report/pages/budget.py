@@ -124,9 +124,9 @@ def _within(made: dict[int, clips.Clip], shown: Sequence[int], limit: float) -> 
     """Keep sounds, those of the sheets first, until the limit is reached: estimates may be wrong, the limit not."""
     used = 0
     kept: dict[int, str] = {}
-    for row in [*dict.fromkeys(shown), *made]:
-        sound = made[row].sound
-        if sound is not None and row not in kept and used + len(sound) <= limit:
+    for row in dict.fromkeys([*shown, *made]):
+        sound = made[row].sound if row in made else None
+        if sound is not None and used + len(sound) <= limit:
             kept[row] = sound
             used += len(sound)
     return kept

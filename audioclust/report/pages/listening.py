@@ -129,7 +129,7 @@ def listen(
     check_number("embed_megabytes", embed_megabytes, 0)
     check_choice("projection", projection, ("auto", *_PROJECTIONS))
     check_choice("metric", metric, ("euclidean", "cosine"))
-    given = {"X": X, "positions": positions, "silhouettes": silhouettes, "confidence": confidence}
+    given: dict[str, Any] = {"X": X, "positions": positions, "silhouettes": silhouettes, "confidence": confidence}
     labels = _checked(index, labels, **given)
     partitions = [_checked(index, level, name="levels") for level in levels]
     index = index.reset_index(drop=True)
