@@ -51,7 +51,7 @@ export function actions(store, marks, say) {
       about.replaceChildren(make("b", {}, `${count(many, "recording")} picked`),
         make("button.link", {type: "button", onclick: () => store.pick([])}, "pick none"));
     } else if (other !== null && other !== undefined && other !== store.current) {
-      about.replaceChildren(make("span", {}, pinned === null ? "compared with the group's most typical:" : "compared with the pinned:"),
+      about.replaceChildren(make("span", {}, pinned === null ? "compared with its group's medoid" : "compared with the pinned"),
         make("button.link.shrink", {type: "button", onclick: () => store.choose(other, {play: true})}, tailed(store.names[other])));
     } else about.replaceChildren();
   }

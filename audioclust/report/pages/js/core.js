@@ -19,7 +19,7 @@ import {sheet} from "./sheet.js";
 import {Store} from "./store.js";
 import {table} from "./table.js";
 import {tabs} from "./tabs.js";
-import {tools} from "./tools.js";
+import {mapButtons, tools} from "./tools.js";
 
 export function mount(root, data, source = {}) {
   root.classList.add("audioclust");
@@ -42,7 +42,7 @@ export function mount(root, data, source = {}) {
     Group: sheet(store, player, pictures, marks), Details: details(store, map), Table: table(store), Corrections: saved(store, marks, say),
   };
   const panel = make("div.panel", {}, now, tabs(pages));
-  layout.append(...map ? [make("div.space", {}, tools(store, map), map.box, legend(store))] : [], panel);
+  layout.append(...map ? [make("div.space", {}, tools(store, map), make("div.ground", {}, map.box, mapButtons(map)), legend(store))] : [], panel);
   layout.classList.toggle("flat", !map);
   layout.prepend(header(data, store));
   if (map) mapKeys(store, map, player, marks, act.keys, say);

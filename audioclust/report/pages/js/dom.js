@@ -17,7 +17,7 @@ export function make(description, properties = {}, ...children) {
 /** Text with characters that would change the line or the direction of what stands around it made visible. */
 export const plain = text => String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
 
-const TAIL = 16;
+const TAIL = 11;
 
 /** A name in one line that, where it is too long, loses its middle and not its end, which often tells names apart. */
 export function tailed(name, properties = {}) {
@@ -31,6 +31,9 @@ export function tailed(name, properties = {}) {
 export const number = (value, digits = 2) =>
   value === null || value === undefined || Number.isNaN(value) ? "–"
     : (Number.isInteger(value) ? String(value) : value.toFixed(digits)).replace("-", "−");
+
+/** A value from -1 to 1 with two digits, so that many below each other can be compared. */
+export const share = value => value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−");
 
 export const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 

@@ -1,5 +1,5 @@
 // The card beside the point under the mouse; it stands inside the map whole.
-import {make, number, plain, tailed} from "./dom.js";
+import {make, plain, share, tailed} from "./dom.js";
 import {Store} from "./store.js";
 
 const WIDTH = 232, HEIGHT = 176, AWAY = 14;
@@ -8,7 +8,7 @@ export function hoverCard(store, pictures) {
   const element = make("div.hover", {hidden: true, "aria-hidden": "true"});
   const lines = row => {
     const {confidence, columns} = store.data, text = [store.groupOf(row)];
-    if (confidence && confidence[row] !== null) text.push(`confidence ${number(confidence[row])}`);
+    if (confidence && confidence[row] !== null) text.push(`confidence ${share(confidence[row])}`);
     const label = columns.find(column => column.name === store.data.truth);
     if (label) text.push(plain(Store.text(label, row)));
     return text.filter(Boolean);

@@ -11,7 +11,7 @@ export function legend(store) {
 
   function draw() {
     const look = coding(store.coloured, store.dark);
-    element.replaceChildren(...look.entries ? entries(look) : scale(look));
+    element.replaceChildren(...look.entries ? entries(look) : scale(look), ...store.hollow ? [unsure(look)] : []);
     settle();
   }
 
@@ -32,6 +32,7 @@ export function legend(store) {
     return shown;
   }
 
+  const unsure = look => make("span.rest", {}, swatch(look.colours[0], 0, true), `confidence below 0.5: ${store.unsure.reduce((sum, one) => sum + one, 0)}`);
   const missing = () => store.coloured.name === "group" ? "in no group" : "no value";
 
   function only(look, code) {

@@ -13,7 +13,7 @@ const EDGE = 28, REACH = 14, STILL = 140;  // pixels, pixels, milliseconds
 
 export class MapView {
   constructor(store, pictures, marks) {
-    Object.assign(this, {store, marks, transform: zoomIdentity, hovered: null, lasso: null, moving: false, confidence: false});
+    Object.assign(this, {store, marks, transform: zoomIdentity, hovered: null, lasso: null, moving: false});
     [this.x, this.y] = store.data.at.map(values => Float32Array.from(values, value => value / 10000));
     this.points = make("canvas");
     this.overlay = make("canvas");
@@ -79,7 +79,7 @@ export class MapView {
   within(event) { const {left, top} = this.box.getBoundingClientRect(); return [event.clientX - left, event.clientY - top]; }
 
   get radius() {
-    const base = Math.min(5.5, Math.max(1.3, 90 / Math.sqrt(this.store.n)));
+    const base = Math.min(5.5, Math.max(1.3, Math.min(90, 0.14 * Math.min(this.width, this.height)) / Math.sqrt(this.store.n)));
     return Math.min(9, base * this.transform.k ** 0.45);
   }
 
@@ -177,7 +177,7 @@ export class MapView {
       left: (this.left * transform.k + transform.x) * ratio, top: (this.top * transform.k + transform.y) * ratio,
       radius: Math.round(this.radius * ratio * 4) / 4, smooth: !this.moving,
     };
-    const points = {...look, x: this.x, y: this.y, colours: look.packed, hollow: this.confidence ? store.unsure : null};
+    const points = {...look, x: this.x, y: this.y, colours: look.packed, hollow: store.hollow ? store.unsure : null};
     splat.clear(this.paper);
     if (store.shown < store.n) splat.draw(points, store.visible, 0, view, this.ground.faint);
     splat.draw(points, store.visible, 1, view);

@@ -4,7 +4,7 @@ import {drawSpectrogram} from "./spectrogram.js";
 
 export function nowCard(store, player, pictures, actions) {
   const title = make("h2.name", {}, "Choose a recording");
-  const facts = make("p.facts");
+  const facts = make("div.heading", {}, title);
   const canvas = make("canvas.spectrogram", {width: 400, height: 96});
   const line = make("i.at");
   const picture = make("button.picture", {type: "button", "aria-label": "Play or pause", hidden: true, onclick: event => {
@@ -24,7 +24,7 @@ export function nowCard(store, player, pictures, actions) {
     const {columns, truth, parts} = store.data;
     const label = columns.find(column => column.name === truth);
     const text = label && label.codes && label.codes[row] >= 0 ? label.texts[label.codes[row]] : null;
-    facts.replaceChildren(make("b", {}, store.groupOf(row)), ...text ? [make("span", {}, plain(text))] : [], part);
+    facts.replaceChildren(title, make("b", {}, store.groupOf(row)), ...text ? [make("bdi.label", {}, plain(text))] : [], part);
     part.textContent = parts[row] ? `excerpt of ${parts[row]} s` : "";
   });
   store.on("sound", ({detail: {row, bytes}}) => {
@@ -40,5 +40,5 @@ export function nowCard(store, player, pictures, actions) {
     if (!paused) requestAnimationFrame(follow);
   };
   for (const name of ["play", "timeupdate", "seeked", "loadedmetadata"]) player.element.addEventListener(name, follow);
-  return make("section.now", {"aria-label": "Chosen recording"}, title, facts, picture, player.element, player.problem, actions);
+  return make("section.now", {"aria-label": "Chosen recording"}, facts, picture, player.element, player.problem, actions);
 }

@@ -45,7 +45,7 @@ function drawPending(pen, map) {
       pen.stroke();
       pen.setLineDash([]);
     } else {
-      for (const row of rows) ring(pen, map.place(row), map.radius + 6, 2, map.ground.ink, [3, 3]);
+      for (const row of rows) ring(pen, map.place(row), map.radius + 3, 1.5, map.ground.ink, [3, 2]);
     }
   }
 }
@@ -87,9 +87,9 @@ function drawNames(pen, map) {
   }
 }
 
-/** The values of the coloured column with the medians of their places, the most frequent first; the group's where it is a number. */
+/** The names of the groups and the medians of their places, the largest group first. */
 function middles(map) {
-  const column = map.store.coloured.codes ? map.store.coloured : map.store.grouping.column();
+  const column = map.store.grouping.column();
   if (map.middles?.column === column.codes && map.middles.names === column.texts.join()) return map.middles.list;
   const rows = column.texts.map(() => []);
   column.codes.forEach((code, row) => { if (code >= 0) rows[code].push(row); });

@@ -13,7 +13,7 @@ async function unpacked(text) {
 async function open() {
   const data = await unpacked(block("data"));
   const link = row => data.base === null ? null : data.base + data.paths[row].split("/").map(encodeURIComponent).join("/");
-  globalThis.explorer = mount(document.getElementById("explorer"), data, {
+  globalThis.audioclust = mount(document.getElementById("explorer"), data, {
     sound(row) {
       const text = block(`sound-${row}`), url = text === null ? link(row) : null;
       return text !== null ? {bytes: bytes(text), type: "audio/mpeg"} : url ? {url} : null;

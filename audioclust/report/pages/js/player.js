@@ -6,7 +6,7 @@ export class Player {
     Object.assign(this, {store, source, say, row: null, queue: [], address: null});
     this.element = make("audio", {controls: true, preload: "metadata", "aria-label": "Player"});
     this.problem = make("p.problem", {hidden: true});
-    this.element.addEventListener("ended", () => { const next = this.queue.shift(); if (next !== undefined) store.choose(next, {play: true}); });
+    this.element.addEventListener("ended", () => this.next());
     this.element.addEventListener("error", () => { if (this.element.src) this.missing(); });
     store.on("choose", () => this.load(store.current));
     store.on("play", () => this.play());
@@ -15,7 +15,7 @@ export class Player {
   /** Get the sound of a recording ready; play() waits for it. */
   load(row) {
     if (row === this.row || row === null) return this.ready;
-    if (this.queue.length && this.expected !== row) this.queue = [];
+    if (row !== this.expected) this.line([]);
     this.row = row;
     this.problem.hidden = true;
     this.element.pause();
@@ -49,14 +49,21 @@ export class Player {
   toggle() { if (this.row !== null) this.play(); }
 
   playAll(rows) {
-    const [first, ...rest] = rows;
-    if (first === undefined) return;
     this.row = null;
-    this.store.choose(first, {play: true});
-    this.queue = rest;
+    this.line([...rows]);
+    this.next();
   }
 
-  stop() { this.queue = []; this.element.pause(); }
+  next() {
+    if (!this.queue.length) return;
+    this.expected = this.queue[0];
+    this.line(this.queue.slice(1));
+    this.store.choose(this.expected, {play: true});
+  }
+
+  line(rows) { this.queue = rows; this.store.tell("queue"); }
+
+  stop() { this.line([]); this.element.pause(); }
 
   missing(told) {
     const why = told ? `This recording could not be read: ${told}.`
@@ -64,6 +71,6 @@ export class Player {
     this.problem.textContent = plain(why);
     this.problem.hidden = false;
     this.say(this.problem.textContent);
-    if (this.queue.length) this.element.dispatchEvent(new Event("ended"));
+    this.next();
   }
 }

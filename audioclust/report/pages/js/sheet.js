@@ -1,17 +1,16 @@
 // One group at a time: its medoid, typical, border and outlying recordings first, then all others.
-import {count, make, number, tailed} from "./dom.js";
+import {count, make, plain, share, tailed} from "./dom.js";
 import {NO_GROUP, Store} from "./store.js";
 import {windowed} from "./windowed.js";
 
-const HEIGHT = 124, WIDTH = 148, MOST_LABELS = 4;
+const HEIGHT = 116, WIDTH = 148, MOST_LABELS = 4;
 
 export function sheet(store, player, pictures, marks) {
   let cluster = store.grouping.clusters[0], rows = [], kinds = new Map();
   const choice = make("select.grow", {"aria-label": "Group", onchange: () => open(Number(choice.value))});
   const name = make("input.grow", {type: "text", "aria-label": "Name of the group", placeholder: "give it a name", maxlength: 120,
     onchange: () => marks.add({kind: "name", cluster, grouping: store.grouping.place, text: name.value.trim()})});
-  const all = make("button", {type: "button", onclick: () => player.playAll(rows)}, "Play all");
-  const stop = make("button", {type: "button", onclick: () => player.stop()}, "Stop");
+  const all = make("button", {type: "button", onclick: () => player.queue.length ? player.stop() : player.playAll(rows)}, "Play all");
   const step = by => () => {
     const {clusters} = store.grouping;
     open(clusters[(clusters.indexOf(cluster) + by + clusters.length) % clusters.length]);
@@ -21,7 +20,7 @@ export function sheet(store, player, pictures, marks) {
   const scroller = make("div.scroller", {}, list);
   const element = make("div.sheet", {},
     make("div.bar", {}, make("button.icon", {type: "button", "aria-label": "Previous group", onclick: step(-1)}, "‹"), choice,
-      make("button.icon", {type: "button", "aria-label": "Next group", onclick: step(1)}, "›"), all, stop),
+      make("button.icon", {type: "button", "aria-label": "Next group", onclick: step(1)}, "›"), all),
     make("div.bar", {}, name), facts, scroller);
   const across = () => Math.max(1, Math.floor((scroller.clientWidth + 8) / (WIDTH + 8)));
 
@@ -29,11 +28,13 @@ export function sheet(store, player, pictures, marks) {
     const kind = kinds.get(row), {confidence} = store.data;
     const silhouette = store.data.columns.find(column => column.name === "silhouette");
     const worth = confidence ? confidence[row] : silhouette ? silhouette.values[row] : null;
+    const label = store.data.columns.find(column => column.name === store.data.truth);
+    const meta = [label ? plain(Store.text(label, row)) : "", worth === null ? "" : `${confidence ? "confidence" : "silhouette"} ${share(worth)}`];
     return make(`button.card${row === store.current ? ".current" : ""}`, {
       type: "button", "data-row": row, tabindex: place === 0 || row === store.current ? 0 : -1,
       onclick: () => store.choose(row, {play: true}),
     }, make("span.frame", {}, pictures.thumbnail(row), kind ? make(`span.kind.${kind.split(" ")[0]}`, {}, kind) : null),
-    tailed(store.names[row]), make("span.meta", {}, worth === null ? "" : `${confidence ? "confidence" : "silhouette"} ${number(worth)}`));
+    tailed(store.names[row]), make("span.meta", {}, meta.filter(Boolean).join(" · ")));
   };
   const view = windowed(scroller, {count: () => rows.length, height: HEIGHT + 8, across}, (first, last, before, after) => {
     list.style.paddingTop = `${before}px`;
@@ -83,6 +84,7 @@ export function sheet(store, player, pictures, marks) {
     open(cluster);
   }
   store.on("grouping marks", fill);
+  store.on("queue", () => { all.textContent = player.queue.length ? "Stop" : "Play all"; });
   store.on("filter", () => open(cluster));
   store.on("choose", () => {
     const own = store.grouping.labels[store.current];

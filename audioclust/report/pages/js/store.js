@@ -20,6 +20,7 @@ export class Store extends EventTarget {
     this.hidden = new Set();      // codes of the coloured column that the legend has switched off
     this.range = null;            // [low, high] of a coloured column of numbers
     this.unsure = data.confidence ? Uint8Array.from(data.confidence, value => value !== null && value < 0.5 ? 1 : 0) : null;
+    this.hollow = false;          // whether those are drawn hollow
     this.colourBy("group");
   }
 

@@ -11,22 +11,25 @@ export function tools(store, map) {
   };
   store.on("colour", fill);
   fill();
-  const lasso = make("button", {type: "button", "aria-pressed": "false", title: "draw around recordings to pick them (or hold shift)", onclick: () => {
-    map.lassoMode(!map.drawing);
-    lasso.setAttribute("aria-pressed", String(map.drawing));
-  }}, "Lasso");
-  const zooms = [["+", "Zoom in", () => map.zoomBy(1.6)], ["−", "Zoom out", () => map.zoomBy(1 / 1.6)]].map(([sign, label, onclick]) =>
-    make("button.icon", {type: "button", "aria-label": label, title: label, onclick}, sign));
-  const whole = make("button", {type: "button", onclick: () => map.reset()}, "Whole map");
   const boxes = [
-    ...store.unsure ? [check("Confidence", "hollow: confidence below 0.5", on => { map.confidence = on; map.draw(); })] : [],
+    ...store.unsure ? [check("Confidence", "hollow: confidence below 0.5", on => { store.hollow = on; store.tell("colour"); })] : [],
     check("Play when pointed at", "hearing follows the mouse", on => { map.playOnHover = on; }),
     check("Keys", "letters act while the map has the focus: press ? there", on => { map.letters = on; }, true),
   ];
   map.letters = true;
   return make("div.bar.tools", {role: "group", "aria-label": "Map"},
-    ...store.groupings.length > 1 ? [levels(store)] : [], make("label", {}, "Colour ", colour), ...boxes,
-    make("span.push"), lasso, ...zooms, whole);
+    ...store.groupings.length > 1 ? [levels(store)] : [], make("label", {}, "Colour ", colour), ...boxes);
+}
+
+/** Buttons that stand on the map: the lasso, and the view. */
+export function mapButtons(map) {
+  const lasso = make("button", {type: "button", "aria-pressed": "false", title: "Draw around recordings to pick them (or hold shift)", onclick: () => {
+    map.lassoMode(!map.drawing);
+    lasso.setAttribute("aria-pressed", String(map.drawing));
+  }}, "Lasso");
+  const views = [["+", "Zoom in", () => map.zoomBy(1.6)], ["−", "Zoom out", () => map.zoomBy(1 / 1.6)], ["⤢", "Whole map", () => map.reset()]]
+    .map(([sign, label, onclick]) => make("button.icon", {type: "button", "aria-label": label, title: label, onclick}, sign));
+  return make("div.bar.over", {role: "group", "aria-label": "View of the map"}, lasso, ...views);
 }
 
 function check(text, title, act, on = false) {
@@ -37,6 +40,8 @@ function check(text, title, act, on = false) {
 /** The levels of the ladder: the same recordings in few or many groups. */
 function levels(store) {
   const name = `audioclust-level-${++made}`;
-  return make("div.levels", {role: "radiogroup", "aria-label": "Number of groups"}, ...store.groupings.map((grouping, place) =>
-    make("label", {}, make("input", {type: "radio", name, value: place, checked: place === 0, onchange: () => store.groupBy(place)}), make("span", {}, plain(grouping.name)))));
+  const places = store.groupings.map((_, place) => place).sort((a, b) => store.groupings[a].clusters.length - store.groupings[b].clusters.length);
+  return make("div.levels", {role: "radiogroup", "aria-label": "Number of groups"}, ...places.map(place => make("label", {title: place ? "another level" : "the answer"},
+    make("input", {type: "radio", name, value: place, checked: place === 0, onchange: () => store.groupBy(place)}),
+    make("span", {}, place ? String(Number.parseInt(store.groupings[place].name, 10) || plain(store.groupings[place].name)) : plain(store.groupings[0].name)))));
 }
