@@ -43,7 +43,7 @@ def run(quick: bool) -> pd.DataFrame:
     """Measure both pages at each size, and the new one with a picture of every recording; a row for each."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="audioclust-page-") as scratch:
-        for n in (500,) if quick else SIZES:
+        for n in (60,) if quick else SIZES:
             index, labels, places = recordings(n)
             pages = {"new": Path(scratch) / f"new-{n}.html"}
             report.listen(index, labels, "nowhere", pages["new"], positions=places, embed_megabytes=0)
@@ -81,7 +81,8 @@ def earlier(index: pd.DataFrame, labels: np.ndarray, places: np.ndarray, scratch
     archive = subprocess.run(["git", "archive", EARLIER, "audioclust"], cwd=ROOT, capture_output=True)
     if archive.returncode:
         return {}
-    tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(package, filter="data")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
+        packed.extractall(package, filter="data")
     given.write_bytes(pickle.dumps((index, labels, places, page)))
     environment = {**os.environ, "PYTHONPATH": str(package)}
     subprocess.run([sys.executable, "-c", WRITE, given], cwd=package, env=environment, check=True)
@@ -144,9 +145,18 @@ def panned(seen, x: float, y: float) -> dict[str, float]:  # type: ignore[no-unt
     step = 0
     while time.monotonic() - start < PAN:
         step += 1
-        seen.send("Input.dispatchMouseEvent", type="mouseMoved", x=x + 60 * np.sin(step / 9), y=y + 40 * np.cos(step / 9), **mouse)
+        seen.send(
+            "Input.dispatchMouseEvent",
+            type="mouseMoved",
+            x=x + 60 * np.sin(step / 9),
+            y=y + 40 * np.cos(step / 9),
+            **mouse,
+        )
     drawn, seconds = max(1, seen.ask("frames_") - frames), time.monotonic() - start
-    cost = {"page CPU ms / frame": (tasks(seen) - task) * 1000 / drawn, "all CPU ms / frame": (used(processes) - cpu) * 1000 / drawn}
+    cost = {
+        "page CPU ms / frame": (tasks(seen) - task) * 1000 / drawn,
+        "all CPU ms / frame": (used(processes) - cpu) * 1000 / drawn,
+    }
     seen.send("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left", clickCount=1)
     return {"frames / s": drawn / seconds, **cost}
 

@@ -11,6 +11,19 @@ from pathlib import Path
 
 import pytest
 
+CODES = {
+    "Tab": 9,
+    "Enter": 13,
+    " ": 32,
+    "Escape": 27,
+    "End": 35,
+    "Home": 36,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+
 
 @contextmanager
 def opened(page: Path, profile: Path, *, width: int = 1300) -> "Iterator[Browser]":
@@ -35,7 +48,7 @@ class Browser:
                 program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
                 "--mute-audio", "--no-first-run", "--remote-debugging-port=0", "--remote-allow-origins=*",
                 f"--window-size={width},900", "--autoplay-policy=no-user-gesture-required",
-                f"--user-data-dir={profile}", page.as_uri(),
+                f"--user-data-dir={profile}", "about:blank",
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -45,8 +58,10 @@ class Browser:
         address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
         self.socket = websocket.create_connection(address, timeout=20, http_no_proxy=["127.0.0.1"])
         self.number = 0
-        self.send("Page.enable")
-        self.loaded(page)
+        self.complaints: list[str] = []  # errors, refused loads and dialogs of all pages
+        for domain in ("Page", "Runtime", "Log"):
+            self.send(f"{domain}.enable")
+        self.go(page)
 
     def loaded(self, page: Path) -> None:
         state = f"location.href == {json.dumps(page.as_uri())} && document.readyState"
@@ -63,18 +78,43 @@ class Browser:
             answer = json.loads(self.socket.recv())
             if answer.get("id") == self.number:
                 return answer["result"]
+            self.heard(answer["method"], answer["params"])
 
-    def ask(self, expression):
-        return self.send("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+    def heard(self, event, params):
+        if event == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(params["entry"]["text"])
+        if event == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(params["exceptionDetails"])[:2000])
+        if event == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+            self.complaints.append(json.dumps(params["args"])[:2000])
+        if event == "Page.javascriptDialogOpening":
+            self.complaints.append(f"dialog: {params['message']}")
+
+    def ask(self, expression, *, wait=False):
+        """Return the value of an expression; of a promise, with `wait`, what it becomes."""
+        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=wait)
+        return answer["result"].get("value")
 
     def click(self, x, y):
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def press(self, key):
-        text = {"text": key} if len(key) == 1 else {}
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-        self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+    def press(self, *keys, shift=False):
+        """Press keys one after the other: letters, or names such as "Enter"."""
+        for key in keys:
+            text = {"text": {"Enter": "\r"}.get(key, key)} if len(key) == 1 or key == "Enter" else {}
+            code = {"windowsVirtualKeyCode": CODES[key]} if key in CODES else {}
+            event = {"key": key, "modifiers": 8 * shift, **code}
+            self.send("Input.dispatchKeyEvent", type="keyDown", **event, **text)
+            self.send("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    def drag(self, points, *, shift=False):
+        """Move the mouse from point to point with its button down."""
+        held = {"button": "left", "clickCount": 1, "modifiers": 8 * shift}
+        self.send("Input.dispatchMouseEvent", type="mousePressed", x=points[0][0], y=points[0][1], **held)
+        for x, y in points[1:]:
+            self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, buttons=1, **held)
+        self.send("Input.dispatchMouseEvent", type="mouseReleased", x=points[-1][0], y=points[-1][1], **held)
 
     @staticmethod
     def until(question, *errors, seconds=30):

@@ -6,10 +6,10 @@ from benchmarks import __main__ as benchmarks
 
 
 def test_what_there_is():
-    assert benchmarks.names() == ["answer", "autoencoder", "faults", "features", "mnist", "speakers", "voices"]
+    assert benchmarks.names() == ["answer", "autoencoder", "faults", "features", "mnist", "page", "speakers", "voices"]
 
 
-@pytest.mark.parametrize("name", ["answer", "features", "autoencoder", "voices"])
+@pytest.mark.parametrize("name", ["answer", "features", "autoencoder", "page", "voices"])
 def test_quick(name, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "HERE", tmp_path)
     assert benchmarks.main([name, "--quick"]) == 0

@@ -20,8 +20,14 @@ export function actions(store, marks, say) {
   function mark(kind, text, more = {}) {
     const rows = store.subjects();
     if (!rows.length) return say("Choose a recording first.");
-    const cluster = store.grouping.labels[rows[0]];
-    add({kind, rows: [...rows], cluster, grouping: store.grouping.place, ...more}, `${count(rows.length, "recording")}: ${text}`);
+    const {labels, place} = store.grouping, clusters = new Set(rows.map(row => labels[row]));
+    // Recordings of several groups that are in the wrong one are told group by group; else the first one's group counts.
+    const parts = kind === "outside" ? [...clusters].filter(cluster => cluster !== NO_GROUP) : [labels[rows[0]]];
+    if (!parts.length) return say("It is in no group.");
+    for (const cluster of parts) {
+      const part = kind === "outside" ? rows.filter(row => labels[row] === cluster) : [...rows];
+      add({kind, rows: part, cluster, grouping: place, ...more}, `${count(rows.length, "recording")}: ${text}`);
+    }
   }
 
   const acts = {

@@ -6,7 +6,7 @@ const PLACED = ["outside", "move", "split"];
 
 export class Marks {
   constructor(store, changed) {
-    Object.assign(this, {store, changed, list: [], elsewhere: [], past: []});
+    Object.assign(this, {store, changed, list: [], elsewhere: {corrections: [], recordings: {}}, past: []});
     this.key = `audioclust-${store.data.page}`;
     try {
       const kept = JSON.parse(localStorage.getItem(this.key) ?? "null");
@@ -53,12 +53,16 @@ export class Marks {
   /** What is saved: see format.js. */
   document() { return written(this.store, this.list, this.elsewhere); }
 
-  /** Read what was saved, by this page or another one; return {taken, elsewhere}: how many fit, how many do not. */
+  /** Add what was saved, by this page or another one; return {taken, elsewhere}: how many fit, how many do not. */
   take(document) {
     const {marks, elsewhere} = read(this.store, document);
     for (const mark of marks) this.list = [...this.list.filter(other => !replaced(other, mark)), mark];
-    this.elsewhere = [...this.elsewhere, ...elsewhere];
-    return {taken: marks.length, elsewhere: elsewhere.length};
+    const known = new Set(this.elsewhere.corrections.map(each => JSON.stringify(each)));
+    this.elsewhere = {
+      corrections: [...this.elsewhere.corrections, ...elsewhere.corrections.filter(each => !known.has(JSON.stringify(each)))],
+      recordings: {...this.elsewhere.recordings, ...elsewhere.recordings},
+    };
+    return {taken: marks.length, elsewhere: elsewhere.corrections.length};
   }
 
   load(document) {
