@@ -221,7 +221,7 @@ def test_letters_act_on_the_map_only_and_can_be_turned_off(browser, page):
     seen.ask("document.querySelector('.map').focus()")
     seen.press("v")
     assert kinds(seen) == ["several"]
-    press_button(seen, ".tools label", "Keys")
+    press_button(seen, ".tools label", "Letter keys")
     seen.ask("document.querySelector('.map').focus()")
     seen.press("u", "x")
     assert kinds(seen) == ["several"]
@@ -401,6 +401,18 @@ def test_files_are_read_by_the_page(browser, page, voices, tmp_path):
         assert "cannot be read" in load(seen, file)
     assert kinds(seen).count("same") == 3
     assert seen.complaints == []
+
+
+def test_a_name_of_another_level_stays_with_that_level(browser, page):
+    seen = show(browser, page)
+    seen.ask("document.querySelector('.levels input[value=\"1\"]').click()")
+    seen.ask("audioclust.choose(0)")
+    change(seen, ".sheet [type=text]", "women")
+    for _ in range(2):
+        assert seen.ask("audioclust.store.groupName(0, audioclust.store.groupings[1])") == "women"
+        assert seen.ask("audioclust.store.groupName(0, audioclust.store.groupings[0])") == "group 0"
+        seen.go(page)
+        seen.until(lambda: seen.ask("globalThis.audioclust ? true : null"))
 
 
 # Few, many, odd ----------------------------------------------------------------------------------------------------

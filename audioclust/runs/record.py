@@ -332,6 +332,10 @@ class Run:
             return None
         options = {"metric": p.metric, "projection": p.projection, "random_state": p.seeds[0], **options}
         options = {"truth": next(iter(self.known_labels(index)), None), **options}
+        fitted: Any = next((fitted for (name, _), fitted in self.estimators.items() if name == p.listen), None)
+        if hasattr(fitted, "levels_") and len(fitted.confidence_) == len(labels):
+            levels = [level.labels for level in fitted.levels_]
+            options = {"confidence": fitted.confidence_, "levels": levels, **options}
         return report.listen(index, labels, root, self.folder / "listen.html", X=X, jobs=p.jobs, **options)
 
     def finish(self, **outputs: Any) -> Path:

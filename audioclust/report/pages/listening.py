@@ -78,7 +78,8 @@ def listen(
     confidence : np.ndarray [shape=(n,)], optional
         How surely each recording belongs to its group, 0 to 1.
     levels : sequence of array-like [shape=(n,)], integer
-        Further partitions of the recordings, such as other levels of the ladder; the page switches between them.
+        Further partitions of the recordings, such as other levels of the ladder; the page switches between them. Those
+        that group the recordings as `labels` do are left out.
     truth : str, optional
         Column of `index` that is shown beside the group everywhere; None, or a column that is not there, shows none.
     per_cluster : int
@@ -132,6 +133,7 @@ def listen(
     given: dict[str, Any] = {"X": X, "positions": positions, "silhouettes": silhouettes, "confidence": confidence}
     labels = _checked(index, labels, **given)
     partitions = [_checked(index, level, name="levels") for level in levels]
+    partitions = [level for level in partitions if not _same(level, labels)]
     index = index.reset_index(drop=True)
     if silhouettes is None:
         silhouettes = _silhouettes(X, labels, metric)
@@ -167,6 +169,12 @@ def _checked(index: pd.DataFrame, labels: Any, *, name: str = "labels", **values
         if given is not None and len(given) != len(index):
             raise ValueError(f"{each}: {len(given)} values for {len(index)} recordings")
     return check_labels(labels, len(index), rows="index") if len(index) else np.empty(0, dtype=np.intp)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two partitions group the recordings alike."""
+    pairs = len(set(zip(one.tolist(), other.tolist(), strict=True)))
+    return pairs == len(np.unique(one)) == len(np.unique(other))
 
 
 def _silhouettes(X: np.ndarray | None, labels: np.ndarray, metric: str) -> np.ndarray:
@@ -214,17 +222,17 @@ def _sounding(embedded: budget.Embedded, seconds: np.ndarray) -> dict[str, Any]:
 
 def _facts(labels: np.ndarray, embedded: budget.Embedded) -> list[str]:
     n, noise = len(labels), int((labels == -1).sum())
-    parts = [f"{n} recordings", f"{len(sheets.in_order(labels)) - (noise > 0)} groups"]
-    parts += [f"{noise} in no group"] if noise else []
+    parts = [f"{n:,} recordings", f"{len(sheets.in_order(labels)) - (noise > 0)} groups"]
+    parts += [f"{noise:,} in no group"] if noise else []
     wanted = [seconds for row in embedded.sounds if (seconds := embedded.seconds[row]) is not None]
     excerpt = min(wanted, default=math.inf)
     parts += [f"excerpts of {excerpt:.1f} s"] if excerpt < math.inf else []
     linked = n - len(embedded.sounds)
-    parts += [f"{linked} play from their files"] if linked else ["all sound in this page"] if n else []
+    parts += [f"{linked:,} play from their files"] if linked else ["all sound in this page"] if n else []
     pictures = 0 if embedded.thumbnails is None else sum(place >= 0 for place in embedded.thumbnails["places"])
     broken = sum(clip.problem is not None for clip in embedded.clips.values())
     if pictures < n - broken:
-        parts += [f"pictures of {pictures}" if pictures else "no pictures, to keep the page small"]
+        parts += [f"pictures of {pictures:,}" if pictures else "no pictures, to keep the page small"]
     return parts
 
 

@@ -8,11 +8,12 @@ const KINDS = {name: ["group"], same: ["recordings"], different: ["recordings"],
 
 const key = ({data}, row) => data.sha256[row] ?? `path:${data.paths[row]}`;
 
-/** The recordings that stand for a group: its medoid and the most typical ones. */
-function standing(store, grouping, cluster) {
-  const {sheets, members} = store.groupings[grouping];
+/** The recordings that stand for a group: its medoid and the most typical ones; without those that are spoken about. */
+function standing(store, grouping, cluster, without = []) {
+  const {sheets, members} = store.groupings[grouping], left = new Set(without);
   const items = (sheets.get(cluster) ?? []).filter(([, kind]) => kind === "medoid" || kind === "typical").map(([row]) => row);
-  return (items.length ? items : members.get(cluster) ?? []).slice(0, STANDING);
+  const free = [...new Set([...items, ...(members.get(cluster) ?? [])])].filter(row => !left.has(row));
+  return free.slice(0, STANDING);
 }
 
 /** What is saved of `marks` (see marks.js), and of corrections about recordings that are not here. */
@@ -20,9 +21,10 @@ export function written(store, marks, elsewhere) {
   const recordings = {...elsewhere.recordings};
   const keys = rows => rows.map(row => { recordings[key(store, row)] = store.data.paths[row]; return key(store, row); });
   const corrections = marks.map(({kind, rows, cluster, grouping, to, text}) => {
-    if (kind === "name") return {kind, name: text, group: keys(standing(store, grouping, cluster)), cluster};
-    const group = KINDS[kind].includes("group") ? {group: keys(standing(store, grouping, kind === "move" ? to : cluster))} : {};
-    return {kind, recordings: keys(rows), ...group};
+    const level = grouping ? {level: store.groupings[grouping].name} : {};
+    if (kind === "name") return {kind, name: text, group: keys(standing(store, grouping, cluster)), cluster, ...level};
+    if (!KINDS[kind].includes("group")) return {kind, recordings: keys(rows)};
+    return {kind, recordings: keys(rows), group: keys(standing(store, grouping, kind === "move" ? to : cluster, rows)), ...level};
   });
   return {format: FORMAT, title: store.data.title, recordings, corrections: [...elsewhere.corrections, ...corrections]};
 }
@@ -54,13 +56,14 @@ function check(correction) {
 }
 
 /** A correction as a mark of the recordings here; null where too few of them are here. */
-function placed(store, {kind, recordings = [], group = [], name}, rows) {
-  const here = rows(recordings), cluster = most(rows(group).map(each => store.groupings[0].labels[each]));
-  if (kind === "name") return cluster === null ? null : {kind, cluster, grouping: 0, text: name};
+function placed(store, {kind, recordings = [], group = [], name, level}, rows) {
+  const grouping = Math.max(0, store.groupings.findIndex(each => each.name === level));
+  const here = rows(recordings), cluster = most(rows(group).map(each => store.groupings[grouping].labels[each]));
+  if (kind === "name") return cluster === null ? null : {kind, cluster, grouping, text: name};
   if (!here.length || (kind === "same" || kind === "different") && here.length < 2) return null;
   if (!KINDS[kind].includes("group")) return {kind, rows: here};
   if (cluster === null) return null;
-  return kind === "move" ? {kind, rows: here, to: cluster, cluster, grouping: 0} : {kind, rows: here, cluster, grouping: 0};
+  return kind === "move" ? {kind, rows: here, to: cluster, cluster, grouping} : {kind, rows: here, cluster, grouping};
 }
 
 /** The value that most of the list have. */

@@ -8,8 +8,8 @@ export function drawOverlay(map) {
   pen.setTransform(map.ratio, 0, 0, map.ratio, 0, 0);
   pen.clearRect(0, 0, map.width, map.height);
   drawPending(pen, map);
-  drawRings(pen, map);
   if (!map.moving || map.store.n < 50_000) drawNames(pen, map);
+  drawRings(pen, map);
   if (map.lasso) drawLasso(pen, map);
 }
 
@@ -28,8 +28,8 @@ function drawRings(pen, map) {
   for (const row of store.picked) ring(pen, map.place(row), radius + 2, 1.5, ground.ink);
   for (const row of [map.hovered, store.current]) {
     if (row === null) continue;
-    ring(pen, map.place(row), radius + 4, 5, ground.paper);
-    ring(pen, map.place(row), radius + 4, 2.5, ground.ink);
+    ring(pen, map.place(row), Math.max(7, radius + 4), 5, ground.paper);
+    ring(pen, map.place(row), Math.max(7, radius + 4), 2.5, ground.ink);
   }
 }
 

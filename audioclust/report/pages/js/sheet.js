@@ -3,7 +3,7 @@ import {count, make, plain, share, tailed} from "./dom.js";
 import {NO_GROUP, Store} from "./store.js";
 import {windowed} from "./windowed.js";
 
-const HEIGHT = 116, WIDTH = 148, MOST_LABELS = 4;
+const HEIGHT = 116, PLAIN = 62, WIDTH = 148, MOST_LABELS = 4;
 
 export function sheet(store, player, pictures, marks) {
   let cluster = store.grouping.clusters[0], rows = [], kinds = new Map();
@@ -16,7 +16,7 @@ export function sheet(store, player, pictures, marks) {
     open(clusters[(clusters.indexOf(cluster) + by + clusters.length) % clusters.length]);
   };
   const facts = make("p.facts");
-  const list = make("div.cards", {role: "group", "aria-label": "Recordings of the group"});
+  const list = make(pictures.form ? "div.cards" : "div.cards.plain", {role: "group", "aria-label": "Recordings of the group"});
   const scroller = make("div.scroller", {}, list);
   const element = make("div.sheet", {},
     make("div.bar", {}, make("button.icon", {type: "button", "aria-label": "Previous group", onclick: step(-1)}, "‹"), choice,
@@ -29,14 +29,15 @@ export function sheet(store, player, pictures, marks) {
     const silhouette = store.data.columns.find(column => column.name === "silhouette");
     const worth = confidence ? confidence[row] : silhouette ? silhouette.values[row] : null;
     const label = store.data.columns.find(column => column.name === store.data.truth);
-    const meta = [label ? plain(Store.text(label, row)) : "", worth === null ? "" : `${confidence ? "confidence" : "silhouette"} ${share(worth)}`];
+    const sign = kind ? make(`span.kind.${kind.split(" ")[0]}`, {}, kind) : null;
     return make(`button.card${row === store.current ? ".current" : ""}`, {
       type: "button", "data-row": row, tabindex: place === 0 || row === store.current ? 0 : -1,
       onclick: () => store.choose(row, {play: true}),
-    }, make("span.frame", {}, pictures.thumbnail(row), kind ? make(`span.kind.${kind.split(" ")[0]}`, {}, kind) : null),
-    tailed(store.names[row]), make("span.meta", {}, meta.filter(Boolean).join(" · ")));
+    }, pictures.form ? make("span.frame", {}, pictures.thumbnail(row), sign) : null, tailed(store.names[row]),
+    make("span.meta", {}, make("bdi", {}, label ? plain(Store.text(label, row)) : ""), pictures.form ? null : sign,
+      worth === null ? null : make("span", {title: confidence ? "confidence" : "silhouette"}, share(worth))));
   };
-  const view = windowed(scroller, {count: () => rows.length, height: HEIGHT + 8, across}, (first, last, before, after) => {
+  const view = windowed(scroller, {count: () => rows.length, height: (pictures.form ? HEIGHT : PLAIN) + 8, across}, (first, last, before, after) => {
     list.style.paddingTop = `${before}px`;
     list.style.paddingBottom = `${after}px`;
     list.style.gridTemplateColumns = `repeat(${across()}, minmax(0, 1fr))`;

@@ -14,7 +14,7 @@ export function tools(store, map) {
   const boxes = [
     ...store.unsure ? [check("Confidence", "hollow: confidence below 0.5", on => { store.hollow = on; store.tell("colour"); })] : [],
     check("Play when pointed at", "hearing follows the mouse", on => { map.playOnHover = on; }),
-    check("Keys", "letters act while the map has the focus: press ? there", on => { map.letters = on; }, true),
+    check("Letter keys", "letters act while the map has the focus: press ? there", on => { map.letters = on; }, true),
   ];
   map.letters = true;
   return make("div.bar.tools", {role: "group", "aria-label": "Map"},
