@@ -52,7 +52,7 @@ class Browser:
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        port = self.until(lambda: (profile / "DevToolsActivePort").read_text().split()[0], OSError)
+        port = self.until(lambda: (profile / "DevToolsActivePort").read_text().split()[0], OSError, IndexError)
         local = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         targets = self.until(lambda: json.load(local.open(f"http://127.0.0.1:{port}/json/list", timeout=5)), OSError)
         address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")

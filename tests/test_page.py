@@ -307,6 +307,16 @@ def test_the_table_sorts_by_every_column(browser, page):
     assert seen.ask("document.querySelectorAll('tbody tr').length") < 60, "what is not seen is not there"
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_chosen_one_has_a_ring_in_the_colour_of_text(browser, page, dark):
+    seen = show(browser, page, dark=dark)
+    seen.ask("audioclust.choose(20)")
+    pixels = "audioclust.map.overlay.getContext('2d').getImageData(x - 1 + (audioclust.map.radius + 4), y, 3, 1).data"
+    ring = seen.ask(f"(([x, y]) => [...{pixels}])(audioclust.map.place(20))")
+    ink = seen.ask("getComputedStyle(audioclust.map.box).color.match(/\\d+/g).map(Number)")
+    assert any(np.abs(np.subtract(ring[at : at + 3], ink)).max() < 40 for at in (0, 4, 8)), (ring, ink)
+
+
 def test_the_card_stays_inside_the_map(browser, page):
     seen = show(browser, page)
     for row in (0, 45, 90, 130, 159):

@@ -28,7 +28,7 @@ export function legend(store) {
       "data-code": code,
     }, swatch(look.colours[code], look.shapes[code]), make("bdi", {}, text === null ? missing() : plain(text)), make("small", {}, count.toLocaleString("en"))));
     if (look.entries.length > MOST) shown.push(make("span.rest", {}, `and ${look.entries.length - MOST} more`));
-    shown.push(make("button.entry.all", {type: "button", onclick: () => { hidden.clear(); store.filter(); mark(); }}, "show all"));
+    shown.push(make("button.entry.all", {type: "button", hidden: !hidden.size, onclick: () => { hidden.clear(); store.filter(); mark(); }}, "show all"));
     return shown;
   }
 
@@ -41,6 +41,7 @@ export function legend(store) {
   }
 
   function mark() {
+    element.querySelector(".all").hidden = !store.hidden.size;
     for (const button of element.querySelectorAll("[data-code]")) {
       button.setAttribute("aria-pressed", String(!store.hidden.has(Number(button.dataset.code))));
     }

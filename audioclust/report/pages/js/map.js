@@ -27,7 +27,6 @@ export class MapView {
       .on("zoom", ({transform}) => { this.transform = transform; this.card.hide(); this.move(); });
     select(this.box).call(this.zoom).on("dblclick.zoom", null);
     this.listen();
-    this.recolour();
     new ResizeObserver(() => this.resize()).observe(this.box);
   }
 
@@ -70,7 +69,7 @@ export class MapView {
     this.left = width / 2 - this.scale * (left + right) / 2;
     this.top = height / 2 - this.scale * (top + bottom) / 2;
     this.zoom.extent([[0, 0], [width, height]]).translateExtent([[-width / 2, -height / 2], [1.5 * width, 1.5 * height]]);
-    this.draw();
+    this.recolour();
   }
 
   /** Where a recording stands in the box, in CSS pixels. */
@@ -149,10 +148,11 @@ export class MapView {
   // Drawing ---------------------------------------------------------------------------------------------------------
 
   recolour() {
+    if (!this.splat) return;  // not in the page yet: it has no colours
     const dark = this.store.dark;
     this.coding = coding(this.store.coloured, dark);
     const style = getComputedStyle(this.box);
-    this.ground = {paper: style.getPropertyValue("background-color") || "#fff", ink: style.color, faint: packed(faint(dark))};
+    this.ground = {paper: style.backgroundColor, ink: style.color, faint: packed(faint(dark))};
     this.paper = packed(this.ground.paper);
     this.draw();
   }

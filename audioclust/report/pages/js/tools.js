@@ -13,7 +13,7 @@ export function tools(store, map) {
   fill();
   const boxes = [
     ...store.unsure ? [check("Confidence", "hollow: confidence below 0.5", on => { store.hollow = on; store.tell("colour"); })] : [],
-    check("Play when pointed at", "hearing follows the mouse", on => { map.playOnHover = on; }),
+    check("Play on hover", "a recording plays when it is pointed at", on => { map.playOnHover = on; }),
     check("Letter keys", "letters act while the map has the focus: press ? there", on => { map.letters = on; }, true),
   ];
   map.letters = true;
