@@ -1,6 +1,7 @@
-"""Networks that learn the vectors they cluster: a convolutional autoencoder, and DCEC.
+"""Networks that learn vectors to cluster: a convolutional autoencoder, DCEC, and u-vectors of voices.
 
-scikit-learn's interface outside, pytorch-lightning inside; images come from `audioclust.features`.
+scikit-learn's interface outside, pytorch-lightning inside; images come from `audioclust.features`, and u-vectors are
+learned from the sound itself.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from audioclust.deep.autoencoder import ConvAutoencoder, PoorReconstructionWarning
     from audioclust.deep.dcec import DCEC
     from audioclust.deep.embedded import Embedded
+    from audioclust.deep.u_vectors import UVectors
     from audioclust.evaluation.degenerate import ClusterCollapseWarning
 
-__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder", "Embedded", "PoorReconstructionWarning"]
+__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder", "Embedded", "PoorReconstructionWarning", "UVectors"]
 
 _HOMES = {
     "ConvAutoencoder": "audioclust.deep.autoencoder",
@@ -22,6 +24,7 @@ _HOMES = {
     "DCEC": "audioclust.deep.dcec",
     "Embedded": "audioclust.deep.embedded",
     "PoorReconstructionWarning": "audioclust.deep.autoencoder",
+    "UVectors": "audioclust.deep.u_vectors",
 }
 
 

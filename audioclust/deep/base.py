@@ -111,7 +111,11 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             When `X` is not made of finite rows of the fitted shape.
         """
         check_is_fitted(self, "network_")
-        return np.concatenate(list(self._passed(self.network_.encoder, self._check_rows(X))))
+        return self._embedded(self._check_rows(X))
+
+    def _embedded(self, rows: np.ndarray) -> NDArray[np.float32]:
+        """Embed checked rows."""
+        return np.concatenate(list(self._passed(self.network_.encoder, rows)))
 
     @property
     def _n_features_out(self) -> int:
@@ -226,7 +230,7 @@ class NetworkEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                     files.write_json(self.folder_ / "settings.json", settings)
                     self._train(rows[permutation], dataclasses.replace(training, folder=self.folder_))
                     self.save(self.folder_ / FINISHED)
-        self.embedding_ = self.transform(rows)
+        self.embedding_ = self._embedded(rows)
         return permutation, seed
 
     def _train(self, data: np.ndarray, training: Training) -> None:

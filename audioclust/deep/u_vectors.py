@@ -1,0 +1,394 @@
+"""u-vectors: vectors that tell voices apart, learned from unlabelled recordings and from nothing else.
+
+The one assumption: a segment of a second holds one voice. Its frames are brought near each other, frames of other
+segments are kept apart. Who speaks is never read: neither in training, nor to stop it, nor to choose among trainings.
+
+References
+----------
+A. Q. Ohi, M. F. Mridha, M. A. Hamid, M. M. Monowar: U-Vectors: Generating Clusterable Speaker Embedding from Unlabeled
+Data, Applied Sciences 11(21):10079, 2021.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from audioclust.deep.augmentation import SoundAugmentation
+from audioclust.deep.base import NetworkEstimator
+from audioclust.deep.data import canonical
+from audioclust.deep.module import BatchModule
+from audioclust.deep.parameters import check_training, usual_training
+from audioclust.deep.training import SCHEDULES, Training
+from audioclust.deep.u_vectors_frames import SPLITS, Frames, cut, read_waves, sound
+from audioclust.deep.u_vectors_module import FULL_SCALE, TRAININGS, PairTraining
+from audioclust.deep.u_vectors_network import NETWORKS, UVectorNetwork
+from audioclust.embeddings.encoder import checked_waves, unit
+from audioclust.geometry import group_sums
+from audioclust.validation import check_choice, check_number, check_share
+
+__all__ = ["UVectors"]
+
+PSEUDO_LABELS = ("segment", "file")
+LEARNING_RATES = {"infonce": 1e-3, "triplet": 1e-3, "pairwise": 5e-4}
+LOSS_NUMBERS = {"infonce": "temperature", "pairwise": "alpha", "triplet": "margin"}
+PUBLISHED = {
+    "training": "pairwise", "network": "densenet121", "latent_size": 12, "batch_size": 128, "learning_rate": 5e-4,
+    "schedule": "constant", "n_fft": 191, "window": 128, "hop": 34, "n_mels": 100, "noise": 0.07, "augmented": 0.5,
+}  # fmt: skip
+
+
+class UVectors(NetworkEstimator):
+    """Learn vectors of voices from recordings.
+
+    Parameters
+    ----------
+    training : {"infonce", "pairwise", "triplet"}
+        What is lowered: the cross-entropy of finding each frame's partner in the batch; the squared error of capped
+        distances to 0 or `alpha` (AutoEmbedder, as published); or the triplet loss with semi-hard negatives.
+    network : {"small", "densenet121"}
+        Four convolutions over time, which two cores train in minutes; or the published network.
+    latent_size : int
+        Length of a vector; 12 as published.
+    pseudo_label : {"segment", "file"}
+        What is taken to hold one voice.
+    sample_rate : int
+        In Hz; everything is brought to it.
+    frame, segment : float
+        In seconds, see :func:`~audioclust.deep.u_vectors_frames.cut`.
+    split : {"silence", "voice", "none"}
+        Where sound is, see there.
+    steps : int
+        Of the training.
+    check_every : int
+        Steps between two checks of the partition, which are the rows of `history_`.
+    batch_size : int
+        Pairs per step.
+    learning_rate : float, optional
+        Of Adam; None takes 5e-4 for ``"pairwise"``, as published, and 1e-3 for the others.
+    schedule : {"cosine", "constant"}
+    temperature, alpha, margin : float
+        Of ``"infonce"``, ``"pairwise"`` and ``"triplet"``.
+    augmented : float in [0, 1]
+        Share of the frames of each side of the pairs that are changed.
+    noise, reverberation, speed, gain, equaliser, time_mask, frequency_mask, noise_from
+        How, see :class:`~audioclust.deep.augmentation.SoundAugmentation`.
+    n_fft, window, hop, n_mels : int
+        Of the mel spectrum, in samples and bands; 191, 128, 34, 100 as published.
+    channels : int
+        Of the small network.
+    early_stopping : bool
+        Stop when the partition has settled. Without, ``chosen_`` says where that would have been.
+    patience : int
+        Checks in a row at which the partition hardly changed.
+    tolerance : float in [0, 1]
+        Share of the segments in another group up to which it hardly changed.
+    random_state, device, precision, folder, checkpoint_every, tensorboard
+        As for :class:`~audioclust.deep.ConvAutoencoder`.
+
+    Attributes
+    ----------
+    embedding_ : array of float32 [shape=(n_recordings, latent_size)]
+        Vectors of the fitted recordings, as :meth:`transform` gives them; of a recording whose frames were given, the
+        mean over those.
+    history_ : DataFrame
+        Per check: mean loss, ``changed`` (share of the segments in another group than at the last check), ``settled``
+        (checks in a row), ``preparing`` (seconds in which batches were made) and ``seconds``.
+    chosen_ : int
+        Row of the history at which the partition had settled, by `patience` and `tolerance`; the last if it never did.
+    watched_ : array of float16 [shape=(checks, m, latent_size)]
+        Vectors of the frames to watch at every check; only where there are any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from audioclust.deep import UVectors
+    >>> time = np.arange(16000) / 16000
+    >>> low = [np.sin(2 * np.pi * f * time).astype("float32") for f in (200, 205, 210)]
+    >>> high = [np.sin(2 * np.pi * f * time).astype("float32") for f in (3000, 3020, 3040)]
+    >>> model = UVectors(latent_size=4, channels=8, steps=20, check_every=10, random_state=0).fit(low + high)
+    >>> model.embedding_.shape
+    (6, 4)
+    >>> cosines = model.embedding_ @ model.embedding_.T
+    >>> bool(cosines[0, 1] > cosines[0, 4])
+    True
+    """
+
+    name: ClassVar[str] = "uvector"
+    _network_class = UVectorNetwork
+    _fitted = ("embedding_", "chosen_", "watched_")
+
+    def __init__(
+        self,
+        training: str = "infonce",
+        *,
+        network: str = "small",
+        latent_size: int = 64,
+        pseudo_label: str = "segment",
+        sample_rate: int = 16000,
+        frame: float = 0.2,
+        segment: float = 1.0,
+        split: str = "silence",
+        steps: int = 600,
+        check_every: int = 50,
+        batch_size: int = 128,
+        learning_rate: float | None = None,
+        schedule: str = "cosine",
+        temperature: float = 0.1,
+        alpha: float = 100.0,
+        margin: float = 0.2,
+        augmented: float = 0.5,
+        noise: float = 0.07,
+        reverberation: float = 0.0,
+        speed: float = 0.0,
+        gain: float = 0.0,
+        equaliser: float = 0.0,
+        time_mask: float = 0.0,
+        frequency_mask: float = 0.0,
+        noise_from: str | Path | None = None,
+        n_fft: int = 512,
+        window: int = 400,
+        hop: int = 160,
+        n_mels: int = 64,
+        channels: int = 128,
+        early_stopping: bool = True,
+        patience: int = 3,
+        tolerance: float = 0.02,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        folder: str | Path | None = None,
+        checkpoint_every: int = 1,
+        tensorboard: bool = False,
+    ) -> None:
+        self.training = training
+        self.network = network
+        self.latent_size = latent_size
+        self.pseudo_label = pseudo_label
+        self.sample_rate = sample_rate
+        self.frame = frame
+        self.segment = segment
+        self.split = split
+        self.steps = steps
+        self.check_every = check_every
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.temperature = temperature
+        self.alpha = alpha
+        self.margin = margin
+        self.augmented = augmented
+        self.noise = noise
+        self.reverberation = reverberation
+        self.speed = speed
+        self.gain = gain
+        self.equaliser = equaliser
+        self.time_mask = time_mask
+        self.frequency_mask = frequency_mask
+        self.noise_from = noise_from
+        self.n_fft = n_fft
+        self.window = window
+        self.hop = hop
+        self.n_mels = n_mels
+        self.channels = channels
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.tolerance = tolerance
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.folder = folder
+        self.checkpoint_every = checkpoint_every
+        self.tensorboard = tensorboard
+
+    @classmethod
+    def published(cls, **changes: Any) -> Self:
+        """Return one with the settings of the paper, and `changes` of them."""
+        return cls(**{**PUBLISHED, **changes})
+
+    def fit(
+        self, X: Frames | Sequence[Any], y: Any = None, *, groups: ArrayLike | None = None, watch: Frames | None = None
+    ) -> Self:
+        """Learn from recordings.
+
+        Parameters
+        ----------
+        X : list of array or path, or Frames
+            Mono waves in -1..1 at `sample_rate`, files, or what :meth:`cut` made of them.
+        y : ignored
+        groups : array of int [shape=(frames,)], optional
+            Pseudo-labels of one's own for the frames of `X`, instead of `pseudo_label`.
+        watch : Frames, optional
+            Frames whose vectors are kept at every check, for curves. They change nothing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            When a parameter or a recording cannot be used, or there are fewer than two groups of frames.
+        """
+        augmentation = self._check()
+        frames = self.cut(X)
+        if frames.problems:
+            number, problem = next(iter(frames.problems.items()))
+            more = f", and {len(frames.problems) - 1} more" if len(frames.problems) > 1 else ""
+            raise ValueError(f"X[{number}] {problem}{more}: leave it out, or give a shorter frame or split='none'")
+        own = frames.segment if self.pseudo_label == "segment" else frames.recording
+        given = np.asarray(own if groups is None else groups)
+        if given.shape != (len(frames),):
+            raise ValueError(f"groups has shape {given.shape}, X has {len(frames)} frames")
+        if len(np.unique(given)) < 2:
+            raise ValueError(f"X holds one {self.pseudo_label}: at least two are needed, to be told apart")
+        augmentation.prepare(frames.samples.shape[1])
+        order, _ = canonical(frames.samples)
+        ordered = _numbered(given[order])
+        watched = None if watch is None else watch.samples
+        self._begin = ordered, augmentation, watched
+        self._learn(frames.samples, groups=_digest(ordered), watched=None if watched is None else _digest(watched))
+        del self._begin
+        self.embedding_ = self._means(self.embedding_, frames.recording, frames.n_recordings)
+        return self
+
+    def cut(self, X: Frames | Sequence[Any]) -> Frames:
+        """Cut recordings as `frame`, `segment`, `split` and `sample_rate` say; nothing need be fitted."""
+        return cut(X, sample_rate=self.sample_rate, frame=self.frame, segment=self.segment, split=self.split)
+
+    def transform(self, X: Frames | Sequence[Any]) -> NDArray[np.float32]:
+        """Give every recording the mean vector of its frames.
+
+        Parameters
+        ----------
+        X : list of array or path, or Frames
+            As for :meth:`fit`. Where no frame of sound is, the recording as it is counts as one.
+
+        Returns
+        -------
+        array of float32 [shape=(n_recordings, latent_size)]
+            Of length 1, unless trained ``"pairwise"``.
+
+        Raises
+        ------
+        ValueError
+            When a file cannot be read, or a wave is empty or no sound.
+        """
+        check_is_fitted(self, "network_")
+        if isinstance(X, Frames):
+            return self._means(self.transform_frames(X), X.recording, X.n_recordings)
+        waves = read_waves(X, self.sample_rate)
+        for place, (_, problem) in enumerate(waves):
+            if problem is not None:
+                raise ValueError(f"X[{place}] {problem}")
+        return self._of_waves([wave for wave, _ in waves])
+
+    def transform_frames(self, frames: Frames) -> NDArray[np.float32]:
+        """Give every frame its vector [shape=(frames, latent_size)]."""
+        check_is_fitted(self, "network_")
+        return self._embedded(frames.samples)
+
+    def encode(self, waves: Sequence[ArrayLike], sample_rate: int = 16000) -> NDArray[np.float32]:
+        """Give every wave its vector, of length 1 [shape=(n, latent_size)], as every encoder does.
+
+        Raises
+        ------
+        ValueError
+            When a wave cannot be used.
+        """
+        check_is_fitted(self, "network_")
+        return unit(self._of_waves(checked_waves(waves, sample_rate, self.sample_rate)))
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self.latent_size
+
+    def _of_waves(self, waves: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the mean vector of each wave's frames of sound, which may overlap at the end of a stretch."""
+        length = self.row_shape_[0]
+        pieces: list[np.ndarray] = []
+        recording = []
+        for number, wave in enumerate(waves):
+            own = [wave[a:b] for a, b in sound(wave, self.sample_rate, self.split) if b - a >= length]
+            for stretch in own or [np.pad(wave, (0, max(0, length - len(wave))), mode="wrap")]:
+                starts = [*range(0, len(stretch) - length + 1, length)]
+                pieces += [stretch[start : start + length] for start in starts]
+                recording += [number] * len(starts)
+        rows = np.round(np.clip(np.array(pieces), -1, 1) * FULL_SCALE).astype(np.int16)
+        return self._means(self._embedded(rows), np.array(recording), len(waves))
+
+    def _means(self, vectors: np.ndarray, place: NDArray[np.intp], n: int) -> NDArray[np.float32]:
+        counts = np.maximum(np.bincount(place, minlength=n), 1)[:, None]
+        means = group_sums(vectors.astype(np.float64), place, n) / counts
+        return unit(means) if self.network_.settings["unit"] else means.astype(np.float32)
+
+    def _check(self) -> SoundAugmentation:
+        check_choice("training", self.training, TRAININGS)
+        check_choice("network", self.network, NETWORKS)
+        check_choice("pseudo_label", self.pseudo_label, PSEUDO_LABELS)
+        check_choice("split", self.split, SPLITS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        least = {
+            "latent_size": 1, "channels": 1, "n_fft": 16, "window": 2, "hop": 1, "n_mels": 1, "steps": 1,
+            "check_every": 1, "batch_size": 2, "patience": 1,
+        }  # fmt: skip
+        for name, low in least.items():
+            check_number(name, getattr(self, name), low, whole=True)
+        for name in LOSS_NUMBERS.values():
+            check_number(name, getattr(self, name), 0, above=True)
+        for name in ("augmented", "tolerance"):
+            check_share(name, getattr(self, name), zero=True)
+        check_number("window", self.window, 2, self.n_fft, whole=True)
+        check_number("frame", self.frame, max(0.02, self.n_fft / self.sample_rate), 10)
+        if self.learning_rate is not None:
+            check_training(self)
+        changes = {name: getattr(self, name) for name in (*SoundAugmentation.names(), "noise_from", "sample_rate")}
+        return SoundAugmentation(**changes)
+
+    def _settings(self) -> dict[str, Any]:
+        mel = {name: getattr(self, name) for name in ("n_fft", "window", "hop", "n_mels", "sample_rate")}
+        own = {name: getattr(self, name) for name in ("network", "latent_size", "channels")}
+        return {**own, **mel, "unit": self.training != "pairwise"}
+
+    def _inputs(self, rows: np.ndarray) -> Any:
+        return super()._inputs(rows) / FULL_SCALE
+
+    def _training(self, n: int) -> Training:
+        rate = LEARNING_RATES[self.training] if self.learning_rate is None else self.learning_rate
+        checks = -(-self.steps // self.check_every)
+        more = {"learning_rate": rate, "schedule": self.schedule}
+        return usual_training(self, n, epochs=checks, steps=min(self.steps, self.check_every), **more)
+
+    def _module(self, data: np.ndarray, training: Training) -> PairTraining:
+        groups, augmentation, watched = self._begin
+        number = LOSS_NUMBERS[self.training]
+        patience = self.patience if self.early_stopping else None
+        return PairTraining(
+            self._new_network(training.seed), data, training, groups=groups, kind=self.training,
+            loss={number: getattr(self, number)}, augmentation=augmentation, share=self.augmented,
+            patience=patience, tolerance=self.tolerance, watched=watched,
+        )  # fmt: skip
+
+    def _keep(self, module: BatchModule) -> None:
+        assert isinstance(module, PairTraining)
+        settled = np.flatnonzero(self.history_["settled"].to_numpy() >= self.patience)
+        self.chosen_ = int(settled[0]) if len(settled) else len(self.history_) - 1
+        if module.kept:
+            self.watched_ = np.stack([part.numpy() for part in module.kept])
+
+
+def _numbered(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """Return group numbers by where each comes first, so that their names do not matter."""
+    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[place].astype(np.int64)
+
+
+def _digest(values: np.ndarray) -> str:
+    return hashlib.sha256(f"{values.dtype.str} {values.shape}".encode() + values.tobytes()).hexdigest()

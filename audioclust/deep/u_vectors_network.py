@@ -1,0 +1,133 @@
+"""The networks of u-vectors: frames of sound (n, samples) to vectors (n, latent).
+
+``encoder[0]`` makes mel spectra (n, bands, times) in dB, on the device of the network; ``encoder[1]`` scales each band
+and makes the vector. Any number of samples from one analysis window on will do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audioclust.deep.densenet import DenseNet121
+from audioclust.features.filters import Bands, mel_bank
+
+__all__ = ["NETWORKS", "MelSpectra", "UVectorNetwork"]
+
+NETWORKS = ("small", "densenet121")
+FLOOR = 1e-10
+"""Power of a band that counts as silence."""
+
+
+class MelSpectra(nn.Module):
+    """Waves (n, samples) in -1..1 to mel spectra (n, n_mels, times) in dB, each window centred on a multiple of `hop`.
+
+    Examples
+    --------
+    >>> MelSpectra(n_fft=512, window=400, hop=160, n_mels=40)(torch.zeros(2, 3200)).shape
+    torch.Size([2, 40, 21])
+    """
+
+    window: Tensor
+    bank: Tensor
+    basis: Tensor
+
+    def __init__(self, *, n_fft: int, window: int, hop: int, n_mels: int, sample_rate: int = 16000) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        shape = torch.hann_window(window)
+        bank = mel_bank(Bands(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels))
+        self.register_buffer("window", shape / shape.sum(), persistent=False)
+        self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
+        angles = 2 * torch.pi / n_fft * torch.arange(window)[:, None] * torch.arange(n_fft // 2 + 1)
+        basis = torch.cat([angles.cos(), angles.sin()], 1) * self.window[:, None]
+        self.register_buffer("basis", basis, persistent=False)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """Return the spectra."""
+        with torch.autocast(waves.device.type, enabled=False):
+            return 10 * torch.log10((self.bank @ self._power(waves.float())).clamp(min=FLOOR))
+
+    def _power(self, waves: Tensor) -> Tensor:
+        """Return power spectra (n, bins, times); a length that is no power of two is quicker as a product."""
+        if self.n_fft & (self.n_fft - 1):
+            half = len(self.window) // 2
+            padded = nn.functional.pad(waves[:, None], (half, half), mode="reflect")[:, 0]
+            real, imaginary = (padded.unfold(1, len(self.window), self.hop) @ self.basis).chunk(2, -1)
+            return (real.square() + imaginary.square()).transpose(1, 2)
+        spectra = torch.stft(waves, self.n_fft, self.hop, len(self.window), self.window, return_complex=True)
+        return torch.view_as_real(spectra).square().sum(-1)
+
+
+class _Statistics(nn.Module):
+    """Mean and standard deviation over time: (n, channels, times) to (n, 2 channels)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        return torch.cat([x.mean(2), (x.var(2, correction=0) + 1e-5).sqrt()], 1)
+
+
+class _Body(nn.Module):
+    """Spectra to vectors: the mean and deviation of each band, as first seen, bring it to mean 0 and variance 1."""
+
+    offset: Tensor
+    gain: Tensor
+
+    def __init__(self, n_mels: int, latent_size: int, network: str, channels: int, unit: bool) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.zeros(n_mels, 1))
+        self.register_buffer("gain", torch.ones(n_mels, 1))
+        self.image, self.unit = network != "small", unit
+        self.layers = DenseNet121(latent_size) if self.image else _small(n_mels, latent_size, channels)
+
+    def forward(self, spectra: Tensor) -> Tensor:
+        scaled = (spectra - self.offset) * self.gain
+        vectors = self.layers(scaled[:, None] if self.image else scaled).float()
+        return nn.functional.normalize(vectors, dim=1) if self.unit else vectors
+
+
+class UVectorNetwork(nn.Module):
+    """Sound to u-vectors.
+
+    Parameters
+    ----------
+    samples : int
+        Length of the frames that it is trained on.
+    network : {"small", "densenet121"}
+        A time-delay network of four layers, or DenseNet-121 on the spectrum as an image.
+    latent_size : int
+        Length of a vector.
+    channels : int
+        Of the small network.
+    unit : bool
+        Whether vectors are brought to length 1.
+    n_fft, window, hop, n_mels, sample_rate
+        Of :class:`MelSpectra`.
+    """
+
+    def __init__(self, samples: int, *, network: str, latent_size: int, channels: int, unit: bool, **mel: int) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {
+            "network": network, "latent_size": latent_size, "channels": channels, "unit": unit, **mel,
+        }  # fmt: skip
+        self.body = _Body(mel["n_mels"], latent_size, network, channels, unit)
+        self.encoder = nn.Sequential(MelSpectra(**mel), self.body)
+
+    @torch.no_grad()
+    def scale_to(self, waves: Tensor) -> None:
+        """Set the scale of the bands from waves (n, samples)."""
+        spectra = self.encoder[0](waves)
+        self.body.offset.copy_(spectra.mean((0, 2))[:, None])
+        self.body.gain.copy_(1 / spectra.std((0, 2)).clamp(min=1.0)[:, None])
+
+
+def _small(n_mels: int, latent_size: int, channels: int) -> nn.Sequential:
+    """Return four convolutions over time, and statistics over time through a linear layer."""
+    layers: list[nn.Module] = []
+    before = n_mels
+    for kernel, after in ((5, channels), (3, channels), (3, channels), (1, 2 * channels)):
+        layers += [nn.Conv1d(before, after, kernel, padding=kernel // 2), nn.BatchNorm1d(after), nn.ReLU()]
+        before = after
+    return nn.Sequential(*layers, _Statistics(), nn.BatchNorm1d(2 * before), nn.Linear(2 * before, latent_size))
