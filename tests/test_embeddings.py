@@ -38,14 +38,14 @@ def test_importing_the_room_does_not_import_torch():
 
 
 def test_a_registered_encoder_is_loaded_with_its_options(registered):
-    assert embeddings.available() == ["ecapa", "ge2e", "loudest"]
+    assert embeddings.available() == ["ecapa", "ge2e", "loudest", "uvector"]
     encoder = embeddings.load("loudest", bins=4)
     assert isinstance(encoder, embeddings.Encoder)
     assert encoder.encode([np.ones(400)]).shape == (1, 4)
 
 
 def test_what_is_no_encoder_is_refused(registered):
-    with pytest.raises(ValueError, match=r"encoder='wav2vec': there are ecapa, ge2e, loudest"):
+    with pytest.raises(ValueError, match=r"encoder='wav2vec': there are ecapa, ge2e, loudest, uvector"):
         embeddings.load("wav2vec")
     with pytest.raises(ValueError, match="bands"):
         embeddings.load("loudest", bands=3)

@@ -29,7 +29,7 @@ from audioclust.deep.training import SCHEDULES, Training
 from audioclust.deep.u_vectors_frames import SPLITS, Frames, cut, read_waves, sound
 from audioclust.deep.u_vectors_module import FULL_SCALE, TRAININGS, PairTraining
 from audioclust.deep.u_vectors_network import NETWORKS, UVectorNetwork
-from audioclust.embeddings.encoder import checked_waves, unit
+from audioclust.embeddings.encoder import CheckpointError, checked_waves, unit
 from audioclust.geometry import group_sums
 from audioclust.validation import check_choice, check_number, check_share
 
@@ -37,7 +37,7 @@ __all__ = ["UVectors"]
 
 PSEUDO_LABELS = ("segment", "file")
 LEARNING_RATES = {"infonce": 1e-3, "triplet": 1e-3, "pairwise": 5e-4}
-LOSS_NUMBERS = {"infonce": "temperature", "pairwise": "alpha", "triplet": "margin"}
+LOSS_NUMBERS = {"infonce": ("temperature", "ignored"), "pairwise": ("alpha",), "triplet": ("margin",)}
 PUBLISHED = {
     "training": "pairwise", "network": "densenet121", "latent_size": 12, "batch_size": 128, "learning_rate": 5e-4,
     "schedule": "constant", "n_fft": 191, "window": 128, "hop": 34, "n_mels": 100, "noise": 0.07, "augmented": 0.5,
@@ -75,6 +75,9 @@ class UVectors(NetworkEstimator):
     schedule : {"cosine", "constant"}
     temperature, alpha, margin : float
         Of ``"infonce"``, ``"pairwise"`` and ``"triplet"``.
+    ignored : float in [0, 0.9]
+        With ``"infonce"``: share of the other frames in a batch, the nearest ones, that are not pushed away, since
+        some are of the same voice.
     augmented : float in [0, 1]
         Share of the frames of each side of the pairs that are changed.
     noise, reverberation, speed, gain, equaliser, time_mask, frequency_mask, noise_from
@@ -121,6 +124,7 @@ class UVectors(NetworkEstimator):
     """
 
     name: ClassVar[str] = "uvector"
+    settings: dict[str, Any]  # what names its vectors in a store; only as an encoder
     _network_class = UVectorNetwork
     _fitted = ("embedding_", "chosen_", "watched_")
 
@@ -141,6 +145,7 @@ class UVectors(NetworkEstimator):
         learning_rate: float | None = None,
         schedule: str = "cosine",
         temperature: float = 0.1,
+        ignored: float = 0.0,
         alpha: float = 100.0,
         margin: float = 0.2,
         augmented: float = 0.5,
@@ -181,6 +186,7 @@ class UVectors(NetworkEstimator):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.temperature = temperature
+        self.ignored = ignored
         self.alpha = alpha
         self.margin = margin
         self.augmented = augmented
@@ -262,7 +268,7 @@ class UVectors(NetworkEstimator):
         """Cut recordings as `frame`, `segment`, `split` and `sample_rate` say; nothing need be fitted."""
         return cut(X, sample_rate=self.sample_rate, frame=self.frame, segment=self.segment, split=self.split)
 
-    def transform(self, X: Frames | Sequence[Any]) -> NDArray[np.float32]:
+    def transform(self, X: Frames | Sequence[Any]) -> NDArray[np.float32]:  # type: ignore[override]
         """Give every recording the mean vector of its frames.
 
         Parameters
@@ -341,8 +347,9 @@ class UVectors(NetworkEstimator):
         }  # fmt: skip
         for name, low in least.items():
             check_number(name, getattr(self, name), low, whole=True)
-        for name in LOSS_NUMBERS.values():
+        for name in ("temperature", "alpha", "margin"):
             check_number(name, getattr(self, name), 0, above=True)
+        check_share("ignored", self.ignored, zero=True, high=0.9)
         for name in ("augmented", "tolerance"):
             check_share(name, getattr(self, name), zero=True)
         check_number("window", self.window, 2, self.n_fft, whole=True)
@@ -368,11 +375,12 @@ class UVectors(NetworkEstimator):
 
     def _module(self, data: np.ndarray, training: Training) -> PairTraining:
         groups, augmentation, watched = self._begin
-        number = LOSS_NUMBERS[self.training]
+        network: Any = self._new_network(training.seed)
         patience = self.patience if self.early_stopping else None
         return PairTraining(
-            self._new_network(training.seed), data, training, groups=groups, kind=self.training,
-            loss={number: getattr(self, number)}, augmentation=augmentation, share=self.augmented,
+            network, data, training, groups=groups, kind=self.training,
+            loss={name: getattr(self, name) for name in LOSS_NUMBERS[self.training]},
+            augmentation=augmentation, share=self.augmented,
             patience=patience, tolerance=self.tolerance, watched=watched,
         )  # fmt: skip
 
@@ -382,6 +390,28 @@ class UVectors(NetworkEstimator):
         self.chosen_ = int(settled[0]) if len(settled) else len(self.history_) - 1
         if module.kept:
             self.watched_ = np.stack([part.numpy() for part in module.kept])
+
+
+def trained(checkpoint: str | Path) -> UVectors:
+    """Return u-vectors from a file that :meth:`UVectors.save` wrote, as an encoder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    audioclust.embeddings.CheckpointError
+        When it is damaged or of something else.
+    """
+    try:
+        model = UVectors.load(checkpoint)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from None
+    weights = hashlib.sha256()
+    for name, value in model.network_.state_dict().items():
+        weights.update(name.encode() + value.contiguous().numpy().tobytes())
+    cutting = {name: getattr(model, name) for name in ("sample_rate", "frame", "split")}
+    model.settings = {"weights": weights.hexdigest(), **cutting}
+    return model
 
 
 def _numbered(groups: NDArray[Any]) -> NDArray[np.int64]:

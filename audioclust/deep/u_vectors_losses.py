@@ -86,7 +86,7 @@ def triplet(left: Tensor, right: Tensor, group: Tensor, *, margin: float = 0.2) 
     return functional.relu(positive - negative + margin)[negatives.any(1)].mean()
 
 
-def infonce(left: Tensor, right: Tensor, group: Tensor, *, temperature: float = 0.1) -> Tensor:
+def infonce(left: Tensor, right: Tensor, group: Tensor, *, temperature: float = 0.1, ignored: float = 0.0) -> Tensor:
     """Return the cross-entropy of picking each frame's partner among all frames of other groups in the batch.
 
     Parameters
@@ -96,6 +96,8 @@ def infonce(left: Tensor, right: Tensor, group: Tensor, *, temperature: float = 
         Frames of an anchor's own group, other than its partner, are left out.
     temperature : float
         That the cosines are divided by.
+    ignored : float in [0, 1)
+        Share of an anchor's negatives, the nearest ones, that are left out: some are of the same voice.
 
     Examples
     --------
@@ -106,6 +108,10 @@ def infonce(left: Tensor, right: Tensor, group: Tensor, *, temperature: float = 
     both, groups, partner = _both(left, right, group)
     cosines = both @ both.T / temperature
     own = groups[:, None] == groups[None, :]
+    if ignored > 0:
+        negatives = cosines.detach().masked_fill(own, -torch.inf)
+        nearest = negatives.topk(int(ignored * (len(both) - 2)), dim=1).indices
+        own = own.scatter(1, nearest, True)
     own[torch.arange(len(both)), partner] = False
     return functional.cross_entropy(cosines.masked_fill(own, -torch.inf), partner)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from audioclust.deep.densenet import DenseNet121
-from audioclust.features.filters import Bands, mel_bank
+from audioclust.features import filters
 
 __all__ = ["NETWORKS", "MelSpectra", "UVectorNetwork"]
 
@@ -37,28 +37,29 @@ class MelSpectra(nn.Module):
     def __init__(self, *, n_fft: int, window: int, hop: int, n_mels: int, sample_rate: int = 16000) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
-        shape = torch.hann_window(window)
-        bank = mel_bank(Bands(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels))
-        self.register_buffer("window", shape / shape.sum(), persistent=False)
-        self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
-        angles = 2 * torch.pi / n_fft * torch.arange(window)[:, None] * torch.arange(n_fft // 2 + 1)
-        basis = torch.cat([angles.cos(), angles.sin()], 1) * self.window[:, None]
-        self.register_buffer("basis", basis, persistent=False)
+        shape = torch.from_numpy(filters.window("hann", window, n_fft)).float()
+        bank = filters.mel_bank(filters.Bands(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels))
+        angles = 2 * torch.pi / n_fft * torch.arange(n_fft)[:, None] * torch.arange(n_fft // 2 + 1)
+        basis = torch.cat([angles.cos(), angles.sin()], 1) * (shape / shape.sum())[:, None]
+        for name, part in (("window", shape / shape.sum()), ("bank", torch.from_numpy(bank)), ("basis", basis)):
+            self.register_buffer(name, part.float(), persistent=False)
 
     def forward(self, waves: Tensor) -> Tensor:
         """Return the spectra."""
         with torch.autocast(waves.device.type, enabled=False):
-            return 10 * torch.log10((self.bank @ self._power(waves.float())).clamp(min=FLOOR))
+            half = self.n_fft // 2
+            padded = nn.functional.pad(waves.float()[:, None], (half, half), mode="reflect")[:, 0]
+            bands = self._power(padded.unfold(1, self.n_fft, self.hop)) @ self.bank.T
+            return 10 * torch.log10(bands.clamp(min=FLOOR)).transpose(1, 2)
 
-    def _power(self, waves: Tensor) -> Tensor:
-        """Return power spectra (n, bins, times); a length that is no power of two is quicker as a product."""
+    def _power(self, pieces: Tensor) -> Tensor:
+        """Return power spectra (n, times, bins); a length that is no power of two is quicker as a product."""
         if self.n_fft & (self.n_fft - 1):
-            half = len(self.window) // 2
-            padded = nn.functional.pad(waves[:, None], (half, half), mode="reflect")[:, 0]
-            real, imaginary = (padded.unfold(1, len(self.window), self.hop) @ self.basis).chunk(2, -1)
-            return (real.square() + imaginary.square()).transpose(1, 2)
-        spectra = torch.stft(waves, self.n_fft, self.hop, len(self.window), self.window, return_complex=True)
-        return torch.view_as_real(spectra).square().sum(-1)
+            real, imaginary = (pieces @ self.basis).chunk(2, -1)
+        else:
+            spectra = torch.fft.rfft(pieces * self.window)
+            real, imaginary = spectra.real, spectra.imag
+        return real.square() + imaginary.square()
 
 
 class _Statistics(nn.Module):

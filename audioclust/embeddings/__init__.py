@@ -5,6 +5,7 @@ Trimming silence and evening out the level are :mod:`audioclust.audio`'s work.
 
 ``ecapa``  192-d, ECAPA-TDNN [1]_, the published SpeechBrain weights, downloaded once (83 MB) and checked
 ``ge2e``   256-d, the d-vector LSTM [2]_ that the resemblyzer wheel carries: works with no download
+``uvector``  u-vectors, learned from unlabelled recordings of your own by :class:`audioclust.deep.UVectors`
 
 References
 ----------

@@ -58,7 +58,18 @@ def _built_in(module: str, name: str) -> Factory:
     return lambda **options: getattr(import_module(f"audioclust.embeddings.{module}"), name)(**options)
 
 
-_FACTORIES: dict[str, Factory] = {"ecapa": _built_in("ecapa", "EcapaEncoder"), "ge2e": _built_in("ge2e", "GE2EEncoder")}
+def _uvector(*, checkpoint: str | Path) -> Encoder:
+    """Return trained u-vectors; the network's own room is above this one, so it is named and not imported."""
+    encoder: Encoder = import_module("audioclust.deep.u_vectors").trained(checkpoint)
+    return encoder
+
+
+_FACTORIES: dict[str, Factory] = {
+    "ecapa": _built_in("ecapa", "EcapaEncoder"),
+    "ge2e": _built_in("ge2e", "GE2EEncoder"),
+    "uvector": _uvector,
+}
+BUILT_IN = tuple(_FACTORIES)
 
 
 def available() -> list[str]:
@@ -114,7 +125,7 @@ def register(name: str, factory: Factory) -> None:
     """
     from audioclust.project import plain_name
 
-    if name in ("ecapa", "ge2e"):
+    if name in BUILT_IN:
         raise ValueError(f"name={name!r} is built in: give your encoder another name")
     _FACTORIES[plain_name(name, "encoder")] = factory
 
@@ -136,6 +147,7 @@ def load(name: str, **options: Any) -> Encoder:
     **options
         The encoder's own: see :class:`~audioclust.embeddings.ecapa.EcapaEncoder` and
         :class:`~audioclust.embeddings.ge2e.GE2EEncoder`. Both take ``device`` (default: a GPU if there is one).
+        ``"uvector"`` takes ``checkpoint``, a file that :meth:`audioclust.deep.UVectors.save` wrote, and needs it.
 
     Raises
     ------
@@ -163,6 +175,8 @@ def made(name: str, factory: Factory, options: Mapping[str, Any]) -> Encoder:
     except TypeError as error:
         if "unexpected keyword argument" in str(error):
             raise ValueError(f"encoder {name!r} does not know an option: {error}") from None
+        if "missing" in str(error) and "required keyword-only" in str(error):
+            raise ValueError(f"encoder {name!r} needs an option: {error}") from None
         raise
     if not isinstance(encoder, Encoder) or inspect.isclass(encoder):
         raise ValueError(f"the factory of encoder {name!r} returned {type(encoder).__name__}, which is no Encoder")

@@ -1,0 +1,142 @@
+"""The sets that `uvectors` measures on: so many seconds of speech per person, cut, and the last of them held out.
+
+A person's recordings come in an order drawn from the seed; those held out are other recordings than those trained on.
+Settings were chosen on `dspspeech`'s other 9 people, on `fsdd` and on synthetic voices; the figures are of its 25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from audioclust import audio, embeddings, features
+from audioclust.datasets import synthetic
+from audioclust.deep.u_vectors_frames import Frames, cut
+from audioclust.features import vectors
+from audioclust.geometry import group_sums
+from benchmarks.voices import SHARED
+
+SAMPLE_RATE = 16_000
+PEOPLE = 25
+Person = Callable[[], list[np.ndarray]]
+
+
+class Speech(NamedTuple):
+    """Frames of people: which to train on, which are held out, and who speaks in each."""
+
+    name: str
+    frames: Frames
+    speaker: np.ndarray
+    held_out: np.ndarray
+
+    def part(self, held_out: bool) -> tuple[Frames, np.ndarray]:
+        keep = self.held_out == held_out
+        return self.frames.rows(keep), self.speaker[keep]
+
+
+def of_people(
+    name: str, people: Sequence[Person], seed: int, *, seconds: float = 10, out: float = 2, **how: Any
+) -> Speech:
+    """Cut recordings of each person, in a drawn order, until there are `seconds` of frames; hold out the last `out`."""
+    draw = np.random.default_rng([10, seed])
+    waves, speaker, held_out, lengths = [], [], [], []
+    for who, recordings in enumerate(people):
+        own = recordings()
+        have = 0.0
+        mine = []
+        for place in draw.permutation(len(own)):
+            if have >= seconds:
+                break
+            frames = cut([own[place]], split="silence")
+            if len(frames):
+                mine.append(own[place])
+                have += len(frames) * 0.2
+                lengths.append(len(frames) * 0.2)
+        own_lengths = np.array(lengths[-len(mine) :])
+        after = own_lengths[::-1].cumsum()[::-1] - own_lengths  # seconds that come after each recording
+        waves += mine
+        speaker += [who] * len(mine)
+        held_out += list(after < out - 0.3)
+    frames = cut(waves, **how)
+    return Speech(name, frames, np.array(speaker)[frames.recording], np.array(held_out)[frames.recording])
+
+
+def dspspeech(seed: int, *, others: bool = False, words: int = 1, people: int = PEOPLE, **how: Any) -> Speech:
+    """25 people of `dspspeech` (or the other 9), `words` joined."""
+    order = np.random.default_rng(25).permutation(34)
+    chosen = order[PEOPLE:] if others else order[:people]
+    every = _dspspeech()
+    parts = [lambda own=every[place]: joined(own, words, seed) for place in chosen]
+    return of_people("dspspeech", parts, seed, **how)
+
+
+def fsdd(seed: int, **how: Any) -> Speech:
+    """Six people of `fsdd`, the ten digits of a take joined."""
+    return of_people("fsdd joined", [lambda own=own: own for own in _fsdd()], seed, **how)
+
+
+def voices(seed: int, *, people: int = 25, **how: Any) -> Speech:
+    """Synthetic voices, three words joined."""
+
+    def spoken(who: int) -> list[np.ndarray]:
+        return [
+            np.concatenate([synthetic.utterance(who, word, take, random_state=1) for word in range(3)])
+            / np.float32(32768)
+            for take in range(12)
+        ]
+
+    return of_people("synthetic voices", [lambda who=who: spoken(who) for who in range(people)], seed, **how)
+
+
+def joined(own: list[np.ndarray], words: int, seed: int) -> list[np.ndarray]:
+    """Join so many recordings, in a drawn order."""
+    if words == 1:
+        return own
+    order = np.random.default_rng([60, seed]).permutation(len(own))
+    return [np.concatenate([own[i] for i in order[a : a + words]]) for a in range(0, len(own) - words + 1, words)]
+
+
+@lru_cache(maxsize=1)
+def _dspspeech() -> list[list[np.ndarray]]:
+    folders = sorted(path for path in (SHARED / "datasets" / "dspspeech").iterdir() if path.is_dir())
+    return [[audio.load(path, SAMPLE_RATE)[0] for path in sorted(folder.glob("*.flac"))] for folder in folders]
+
+
+@lru_cache(maxsize=1)
+def _fsdd() -> list[list[np.ndarray]]:
+    takes: dict[str, dict[str, list[np.ndarray]]] = {}
+    for path in sorted((SHARED / "datasets" / "fsdd").rglob("*.flac")):
+        _, who, take = path.stem.split("_")
+        takes.setdefault(who, {}).setdefault(take, []).append(audio.load(path, SAMPLE_RATE)[0])
+    return [[np.concatenate(parts) for parts in own.values()] for own in takes.values()]
+
+
+def mfcc(frames: Frames, by: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of 20 MFCCs over the frames of every group in `by`, standardised."""
+    rows = []
+    for group in np.unique(by):
+        wave = frames.samples[by == group].ravel().astype(np.float32) / 32767
+        found = features.spectral(wave, frames.sample_rate, ["mfcc"], n_fft=512, hop=160)["mfcc"]
+        rows.append(vectors.pool(found, "mean_std"))
+    return vectors.scale(np.array(rows))
+
+
+def ge2e(frames: Frames, by: np.ndarray) -> np.ndarray:
+    """GE2E vectors of the same sound."""
+    encoder = embeddings.load("ge2e", device="cpu")
+    waves = [frames.samples[by == group].ravel().astype(np.float32) / 32767 for group in np.unique(by)]
+    return encoder.encode(waves, frames.sample_rate)
+
+
+def means(X: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Mean of the frames' vectors of every group."""
+    place = np.unique(by, return_inverse=True)[1]
+    return group_sums(X.astype(np.float64), place, place.max() + 1) / np.bincount(place)[:, None]
+
+
+def first(values: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Value of the first frame of every group."""
+    return values[np.unique(by, return_index=True)[1]]
