@@ -20,8 +20,8 @@ from audioclust.deep.u_vectors_module import _members, drawn_pairs
 from audioclust.deep.u_vectors_network import MelSpectra, UVectorNetwork
 from audioclust.features import filters
 
-QUICK = {"channels": 8, "latent_size": 4, "steps": 12, "check_every": 4, "batch_size": 8, "n_mels": 20,
-         "early_stopping": False, "random_state": 0, "device": "cpu"}  # fmt: skip
+QUICK = {"channels": 8, "latent_size": 4, "steps": 12, "check_every": 4, "batch_size": 8,
+         "spectrum": {"n_mels": 20}, "patience": None, "random_state": 0, "device": "cpu"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -261,19 +261,19 @@ def test_it_tells_apart_what_it_was_not_trained_on():
         filtered = signal.lfilter([1], np.poly([resonance, resonance.conj()]).real, noise)
         waves.append((0.3 * filtered / np.abs(filtered).max()).astype(np.float32))
     who = np.arange(32) % 4
-    model = UVectors(**QUICK | {"steps": 60, "check_every": 20, "ignored": 0.3}).fit(waves[:16])
+    model = UVectors(**QUICK | {"steps": 60, "check_every": 20, "loss": {"ignored": 0.3}}).fit(waves[:16])
     assert evaluation.equal_error_rate(model.transform(waves[16:]), who[16:]) < 0.1
     untrained = UVectors(**QUICK | {"steps": 1, "learning_rate": 1e-9}).fit(waves[:16])
     assert evaluation.equal_error_rate(untrained.transform(waves[16:]), who[16:]) > 0.1
 
 
 def test_it_stops_when_the_partition_has_settled(voices):
-    quick = QUICK | {"steps": 60, "check_every": 2, "early_stopping": True, "patience": 2, "tolerance": 1.0}
+    quick = QUICK | {"steps": 60, "check_every": 2, "patience": 2, "tolerance": 1.0}
     model = UVectors(**quick).fit(voices[0])
     assert len(model.history_) == model.chosen_ + 1 == 2
-    longer = UVectors(**quick | {"early_stopping": False, "steps": 8}).fit(voices[0])
+    longer = UVectors(**quick | {"patience": None, "steps": 8}).fit(voices[0])
     assert len(longer.history_) == 4
-    assert longer.chosen_ == 1
+    assert longer.chosen_ == 2, "settled for three checks"
 
 
 class Killed(RuntimeError):
@@ -325,7 +325,7 @@ def test_published_settings():
         12,
         5e-4,
     )
-    assert (model.n_fft, model.window, model.hop, model.n_mels) == (191, 128, 34, 100)
+    assert model.spectrum == {"n_fft": 191, "window": 128, "hop": 34, "n_mels": 100}
 
 
 def test_a_trained_one_is_an_encoder(voices, fitted, tmp_path):
@@ -372,14 +372,24 @@ def test_one_segment_is_not_enough(voices):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("training", "simclr"), ("network", "resnet"), ("pseudo_label", "speaker"), ("split", "vad"), ("steps", 0),
-     ("temperature", 0.0), ("augmented", 2), ("noise", 1.5), ("window", 600), ("frame", 0.001), ("ignored", 0.95),
-     ("learning_rate", -1.0), ("device", "tpu")],
+     ("augmented", 2), ("frame", 0.001), ("learning_rate", -1.0), ("device", "tpu"), ("patience", 0)],
 )  # fmt: skip
 def test_parameters_that_cannot_be_used_are_named(voices, name, value):
     with pytest.raises(ValueError, match=rf"{name}={value!r}"):
         UVectors(**QUICK | {name: value}).fit(voices[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "part", "value"),
+    [("loss", "temperature", 0.0), ("loss", "ignored", 0.95), ("spectrum", "window", 600),
+     ("augmentation", "noise", 1.5),
+     ("loss", "alpha", 3.0), ("spectrum", "bands", 3), ("augmentation", "echo", 1)],
+)  # fmt: skip
+def test_a_part_that_cannot_be_used_is_named(voices, name, part, value):
+    with pytest.raises(ValueError, match=rf"{name}.*{part}|{part}={value}"):
+        UVectors(**QUICK | {name: {part: value}}).fit(voices[0])
+
+
 def test_a_missing_noise_folder_is_named(voices, tmp_path):
     with pytest.raises(ValueError, match="no such folder"):
-        UVectors(**QUICK, noise_from=tmp_path / "missing").fit(voices[0])
+        UVectors(**QUICK, augmentation={"noise_from": tmp_path / "missing"}).fit(voices[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ def plain_params(estimator: BaseEstimator) -> dict[str, Any]:
     for name, value in estimator.get_params(deep=False).items():
         if isinstance(value, BaseEstimator):
             value = plain_params(value)
+        elif isinstance(value, Mapping):
+            value = {key: str(each) if isinstance(each, Path) else each for key, each in value.items()}
         elif isinstance(value, tuple):
             value = list(value)
         elif isinstance(value, np.integer | np.floating):
             value = value.item()
         elif isinstance(value, Path):
             value = str(value)
-        elif not isinstance(value, str | int | float | bool | list | None):
+        elif not isinstance(value, str | int | float | bool | list | dict | None):
             value = None
         plain[name] = value
     return plain

@@ -12,7 +12,7 @@ Data, Applied Sciences 11(21):10079, 2021.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,27 +20,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from audioclust.deep.augmentation import SoundAugmentation
 from audioclust.deep.base import NetworkEstimator
 from audioclust.deep.data import canonical
 from audioclust.deep.module import BatchModule
-from audioclust.deep.parameters import check_training, usual_training
-from audioclust.deep.training import SCHEDULES, Training
-from audioclust.deep.u_vectors_frames import SPLITS, Frames, cut, read_waves, sound
-from audioclust.deep.u_vectors_module import FULL_SCALE, TRAININGS, PairTraining
-from audioclust.deep.u_vectors_network import NETWORKS, UVectorNetwork
+from audioclust.deep.parameters import usual_training
+from audioclust.deep.training import Training
+from audioclust.deep.u_vectors_frames import Frames, cut, read_waves, sound
+from audioclust.deep.u_vectors_module import FULL_SCALE, PairTraining
+from audioclust.deep.u_vectors_network import UVectorNetwork
+from audioclust.deep.u_vectors_settings import SPECTRUM, checked, filled, loss_of, rate_of
 from audioclust.embeddings.encoder import CheckpointError, checked_waves, unit
 from audioclust.geometry import group_sums
-from audioclust.validation import check_choice, check_number, check_share
 
 __all__ = ["UVectors"]
 
-PSEUDO_LABELS = ("segment", "file")
-LEARNING_RATES = {"infonce": 1e-3, "triplet": 1e-3, "pairwise": 5e-4}
-LOSS_NUMBERS = {"infonce": ("temperature", "ignored"), "pairwise": ("alpha",), "triplet": ("margin",)}
+SETTLED = 3
 PUBLISHED = {
     "training": "pairwise", "network": "densenet121", "latent_size": 12, "batch_size": 128, "learning_rate": 5e-4,
-    "schedule": "constant", "n_fft": 191, "window": 128, "hop": 34, "n_mels": 100, "noise": 0.07, "augmented": 0.5,
+    "schedule": "constant", "spectrum": {"n_fft": 191, "window": 128, "hop": 34, "n_mels": 100},
 }  # fmt: skip
 
 
@@ -73,23 +70,21 @@ class UVectors(NetworkEstimator):
     learning_rate : float, optional
         Of Adam; None takes 5e-4 for ``"pairwise"``, as published, and 1e-3 for the others.
     schedule : {"cosine", "constant"}
-    temperature, alpha, margin : float
-        Of ``"infonce"``, ``"pairwise"`` and ``"triplet"``.
-    ignored : float in [0, 0.9]
-        With ``"infonce"``: share of the other frames in a batch, the nearest ones, that are not pushed away, since
-        some are of the same voice.
+    loss : dict, optional
+        Numbers of the loss, see :mod:`~audioclust.deep.u_vectors_losses`: ``temperature`` (.1) and ``ignored`` (.1: the
+        share of the other frames in a batch, the nearest ones, that are not pushed away, since some are of the same
+        voice) of ``"infonce"``; ``alpha`` (100) of ``"pairwise"``; ``margin`` (.2) of ``"triplet"``.
     augmented : float in [0, 1]
         Share of the frames of each side of the pairs that are changed.
-    noise, reverberation, speed, gain, equaliser, time_mask, frequency_mask, noise_from
-        How, see :class:`~audioclust.deep.augmentation.SoundAugmentation`.
-    n_fft, window, hop, n_mels : int
-        Of the mel spectrum, in samples and bands; 191, 128, 34, 100 as published.
+    augmentation : dict, optional
+        How, see :class:`~audioclust.deep.augmentation.SoundAugmentation`; by default by noise of at most .07.
+    spectrum : dict, optional
+        ``n_fft`` (512), ``window`` (400) and ``hop`` (160) of the mel spectrum in samples, and ``n_mels`` (40); 191,
+        128, 34 and 100 as published.
     channels : int
         Of the small network.
-    early_stopping : bool
-        Stop when the partition has settled. Without, ``chosen_`` says where that would have been.
-    patience : int
-        Checks in a row at which the partition hardly changed.
+    patience : int, optional
+        Stop after so many checks in a row at which the partition hardly changed; None goes on to the end.
     tolerance : float in [0, 1]
         Share of the segments in another group up to which it hardly changed.
     random_state, device, precision, folder, checkpoint_every, tensorboard
@@ -104,7 +99,8 @@ class UVectors(NetworkEstimator):
         Per check: mean loss, ``changed`` (share of the segments in another group than at the last check), ``settled``
         (checks in a row), ``preparing`` (seconds in which batches were made) and ``seconds``.
     chosen_ : int
-        Row of the history at which the partition had settled, by `patience` and `tolerance`; the last if it never did.
+        Row of the history at which the partition had settled, for three checks where `patience` is None; the last if it
+        never did.
     watched_ : array of float16 [shape=(checks, m, latent_size)]
         Vectors of the frames to watch at every check; only where there are any.
 
@@ -133,37 +129,23 @@ class UVectors(NetworkEstimator):
         training: str = "infonce",
         *,
         network: str = "small",
-        latent_size: int = 64,
+        latent_size: int = 32,
         pseudo_label: str = "segment",
         sample_rate: int = 16000,
         frame: float = 0.2,
         segment: float = 1.0,
         split: str = "silence",
-        steps: int = 600,
+        steps: int = 400,
         check_every: int = 50,
-        batch_size: int = 128,
+        batch_size: int = 64,
         learning_rate: float | None = None,
         schedule: str = "cosine",
-        temperature: float = 0.1,
-        ignored: float = 0.0,
-        alpha: float = 100.0,
-        margin: float = 0.2,
+        loss: Mapping[str, float] | None = None,
         augmented: float = 0.5,
-        noise: float = 0.07,
-        reverberation: float = 0.0,
-        speed: float = 0.0,
-        gain: float = 0.0,
-        equaliser: float = 0.0,
-        time_mask: float = 0.0,
-        frequency_mask: float = 0.0,
-        noise_from: str | Path | None = None,
-        n_fft: int = 512,
-        window: int = 400,
-        hop: int = 160,
-        n_mels: int = 64,
-        channels: int = 128,
-        early_stopping: bool = True,
-        patience: int = 3,
+        augmentation: Mapping[str, Any] | None = None,
+        spectrum: Mapping[str, int] | None = None,
+        channels: int = 64,
+        patience: int | None = 3,
         tolerance: float = 0.02,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         device: str = "auto",
@@ -185,25 +167,11 @@ class UVectors(NetworkEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.schedule = schedule
-        self.temperature = temperature
-        self.ignored = ignored
-        self.alpha = alpha
-        self.margin = margin
+        self.loss = loss
         self.augmented = augmented
-        self.noise = noise
-        self.reverberation = reverberation
-        self.speed = speed
-        self.gain = gain
-        self.equaliser = equaliser
-        self.time_mask = time_mask
-        self.frequency_mask = frequency_mask
-        self.noise_from = noise_from
-        self.n_fft = n_fft
-        self.window = window
-        self.hop = hop
-        self.n_mels = n_mels
+        self.augmentation = augmentation
+        self.spectrum = spectrum
         self.channels = channels
-        self.early_stopping = early_stopping
         self.patience = patience
         self.tolerance = tolerance
         self.random_state = random_state
@@ -242,7 +210,7 @@ class UVectors(NetworkEstimator):
         ValueError
             When a parameter or a recording cannot be used, or there are fewer than two groups of frames.
         """
-        augmentation = self._check()
+        augmentation = checked(self)
         frames = self.cut(X)
         if frames.problems:
             number, problem = next(iter(frames.problems.items()))
@@ -335,58 +303,30 @@ class UVectors(NetworkEstimator):
         means = group_sums(vectors.astype(np.float64), place, n) / counts
         return unit(means) if self.network_.settings["unit"] else means.astype(np.float32)
 
-    def _check(self) -> SoundAugmentation:
-        check_choice("training", self.training, TRAININGS)
-        check_choice("network", self.network, NETWORKS)
-        check_choice("pseudo_label", self.pseudo_label, PSEUDO_LABELS)
-        check_choice("split", self.split, SPLITS)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        least = {
-            "latent_size": 1, "channels": 1, "n_fft": 16, "window": 2, "hop": 1, "n_mels": 1, "steps": 1,
-            "check_every": 1, "batch_size": 2, "patience": 1,
-        }  # fmt: skip
-        for name, low in least.items():
-            check_number(name, getattr(self, name), low, whole=True)
-        for name in ("temperature", "alpha", "margin"):
-            check_number(name, getattr(self, name), 0, above=True)
-        check_share("ignored", self.ignored, zero=True, high=0.9)
-        for name in ("augmented", "tolerance"):
-            check_share(name, getattr(self, name), zero=True)
-        check_number("window", self.window, 2, self.n_fft, whole=True)
-        check_number("frame", self.frame, max(0.02, self.n_fft / self.sample_rate), 10)
-        if self.learning_rate is not None:
-            check_training(self)
-        changes = {name: getattr(self, name) for name in (*SoundAugmentation.names(), "noise_from", "sample_rate")}
-        return SoundAugmentation(**changes)
-
     def _settings(self) -> dict[str, Any]:
-        mel = {name: getattr(self, name) for name in ("n_fft", "window", "hop", "n_mels", "sample_rate")}
-        own = {name: getattr(self, name) for name in ("network", "latent_size", "channels")}
-        return {**own, **mel, "unit": self.training != "pairwise"}
+        own = {name: getattr(self, name) for name in ("network", "latent_size", "channels", "sample_rate")}
+        return {**own, **filled("spectrum", self.spectrum, SPECTRUM), "unit": self.training != "pairwise"}
 
     def _inputs(self, rows: np.ndarray) -> Any:
         return super()._inputs(rows) / FULL_SCALE
 
     def _training(self, n: int) -> Training:
-        rate = LEARNING_RATES[self.training] if self.learning_rate is None else self.learning_rate
         checks = -(-self.steps // self.check_every)
-        more = {"learning_rate": rate, "schedule": self.schedule}
+        more = {"learning_rate": rate_of(self), "schedule": self.schedule}
         return usual_training(self, n, epochs=checks, steps=min(self.steps, self.check_every), **more)
 
     def _module(self, data: np.ndarray, training: Training) -> PairTraining:
         groups, augmentation, watched = self._begin
         network: Any = self._new_network(training.seed)
-        patience = self.patience if self.early_stopping else None
         return PairTraining(
             network, data, training, groups=groups, kind=self.training,
-            loss={name: getattr(self, name) for name in LOSS_NUMBERS[self.training]},
-            augmentation=augmentation, share=self.augmented,
-            patience=patience, tolerance=self.tolerance, watched=watched,
+            loss=loss_of(self), augmentation=augmentation, share=self.augmented, patience=self.patience,
+            tolerance=self.tolerance, watched=watched,
         )  # fmt: skip
 
     def _keep(self, module: BatchModule) -> None:
         assert isinstance(module, PairTraining)
-        settled = np.flatnonzero(self.history_["settled"].to_numpy() >= self.patience)
+        settled = np.flatnonzero(self.history_["settled"].to_numpy() >= (self.patience or SETTLED))
         self.chosen_ = int(settled[0]) if len(settled) else len(self.history_) - 1
         if module.kept:
             self.watched_ = np.stack([part.numpy() for part in module.kept])
