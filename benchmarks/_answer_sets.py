@@ -35,10 +35,14 @@ def available() -> bool:
     return (SHARED / "datasets").is_dir()
 
 
+def cache() -> Path:
+    """Return the folder that benchmarks keep things in."""
+    return Path(os.environ.get("AUDIOCLUST_BENCHMARK_CACHE") or Path(tempfile.gettempdir()) / "audioclust-benchmarks")
+
+
 def kept(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return the arrays kept under a name; made and kept when they are asked for first."""
-    folder = os.environ.get("AUDIOCLUST_BENCHMARK_CACHE") or Path(tempfile.gettempdir()) / "audioclust-benchmarks"
-    path = Path(folder) / f"{name}.npz"
+    path = cache() / f"{name}.npz"
     if not path.is_file():
         arrays = make()
         with files.atomic(path) as partial:
