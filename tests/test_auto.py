@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 from speaker_vectors import accuracy, audiomnist, speakers
 
 from audioclust.clustering import DegenerateClusteringWarning, make
-from audioclust.clustering.speakers import two_covariance
+from audioclust.clustering.speakers import annealing, two_covariance
 from audioclust.clustering.speakers.auto import AutoSpeakers
 
 
@@ -191,3 +191,33 @@ def test_real_speakers_in_noise(shared, noise, least):
     fitted = AutoSpeakers().fit(X[rows] + noise / np.sqrt(192) * draw.standard_normal((600, 192)))
     assert accuracy(truth[rows], fitted.labels_) >= least
     assert abs(fitted.n_clusters_ - 60) <= 3
+
+
+def test_the_search_mends_a_grouping():
+    X, truth = speakers([10] * 30, d=40, noise=1.2, seed=4)
+    X = X - X.mean(axis=0)
+    start = np.where(truth == 1, 0, truth)  # two people joined, and one divided
+    start[np.flatnonzero(truth == 2)[:5]] = 1
+    labels = annealing.likelier(X, start, random_state=0)
+    assert two_covariance.log_likelihood_gain(X, labels) > two_covariance.log_likelihood_gain(X, start)
+    assert accuracy(truth, labels) > accuracy(truth, start)
+    assert np.array_equal(labels, annealing.likelier(X, start, random_state=0))
+    assert np.array_equal(start, np.unique(start, return_inverse=True)[1])  # what is given stays as it was
+
+
+def test_a_sweep_without_noise_takes_the_likeliest_group(rng):
+    """The score of a group is its prior size and the density of one more recording, whose mean is not known."""
+    Y, between = rng.standard_normal((7, 3)), np.array([2.0, 0.5, 1.0])
+    labels = np.array([0, 0, 0, 1, 1, 1, 0])
+    sizes, sums = two_covariance.statistics(Y, labels)
+    scores = []
+    for members in (Y[:3], Y[3:6], Y[:0]):
+        alone = np.zeros(3) if not len(members) else members.sum(axis=0)
+        spread = between / (1 + len(members) * between)
+        density = norm.logpdf(Y[6], alone * spread, np.sqrt(1 + spread)).sum()
+        scores.append(np.log(max(len(members), 1)) + density)
+    moved = annealing._sweep(
+        Y, labels, np.append(sizes, 0.0), np.vstack([sums, np.zeros(3)]), between, np.array([6]), np.zeros((7, 3))
+    )
+    assert moved[6] == np.argmax(scores)
+    assert np.array_equal(moved[:6], labels[:6])

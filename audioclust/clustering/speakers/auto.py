@@ -15,7 +15,8 @@ Method
    counts little. Then single recordings move to the speaker who is most likely.
 4. People with few recordings do not show on a ladder, whose graphs join every recording to two or more. Groupings that
    the model makes by itself take the level's place if they are much more likely.
-5. It is one speaker, unless the groups are stable and more likely than one speaker.
+5. Of many groups the likeliest form is searched for (:mod:`~audioclust.clustering.speakers.annealing`).
+6. It is one speaker, unless the groups are stable and more likely than one speaker.
 
 No threshold refers to the scores of one encoder.
 
@@ -37,7 +38,7 @@ from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.ladder import SHOWN, Level, Rung, agreement, ladder, levels_of, most_neighbours, steps
 from audioclust.clustering.levels import confidence, spread
 from audioclust.clustering.neighbours import directions, nearest
-from audioclust.clustering.speakers import two_covariance
+from audioclust.clustering.speakers import annealing, two_covariance
 from audioclust.geometry import first_copies, unit_rows
 from audioclust.validation import check_seed
 
@@ -52,6 +53,8 @@ RUNGS = 6  # of a level that are built again, at most
 BETTER = 1.2  # the gain of groups that do not show on the ladder must be so many times that of those that do
 LITTLE_BETTER = 1.05  # or so many times, where people have few recordings
 CLEAR = 0.98  # stability from which nearly all groups show on the ladder
+CERTAIN = 0.995  # stability from which there is nothing left to search for
+SAME = 0.85  # agreement of two forms of one level
 PER_DIMENSION = 6  # recordings for each principal component where groups are that small
 SMALL = 6.0  # recordings per group, on average, below which a ladder does not show the groups
 MANY = 10  # such groups, at least
@@ -165,9 +168,19 @@ def _choice(Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32],
         best = len(shown)
         shown.append(small)
         gains.append(two_covariance.log_likelihood_gain(Y, small.labels))
+    shown[best] = _likelier(Y, shown[best], seed)
     chosen = shown[best]
     others = sorted(shown[:best] + shown[best + 1 :], key=lambda level: -level.stability)
     return _Choice([chosen, *others[: SHOWN - 1]], chosen, gains[best])
+
+
+def _likelier(Y: NDArray[np.float64], level: Level, seed: int) -> Level:
+    """Search for the likeliest form of a level with many groups; what differs much from it is another level."""
+    enough = 2 * COMPONENTS <= len(Y) <= UNITS  # of fewer, the truth is less likely than what a search finds
+    if not enough or level.stability >= CERTAIN or not MANY <= level.n_clusters < len(Y) - 1:
+        return level
+    labels = annealing.likelier(Y, level.labels, random_state=seed)
+    return _with_labels(level, labels) if agreement(labels, level.labels) >= SAME else level
 
 
 def _is_several(choice: _Choice, stability: float) -> bool:
