@@ -202,6 +202,38 @@ def test_an_unreadable_recording_is_named_and_the_rest_goes_on(recordings, tmp_p
     assert sorted(sounds(page)) == list(range(2, 12))
 
 
+def test_columns_of_all_kinds_are_shown(recordings, tmp_path):
+    index, labels, root, X = recordings
+    more = {
+        "group": "given",
+        "empty": None,
+        "flag": [True, None] * 6,
+        "take": pd.array([1, None] * 6, dtype="Int64"),
+        "kind": pd.Categorical(["a", None] * 6),
+        "day": pd.Timestamp("2024-01-02"),
+        "share": [np.inf, 0.123456] * 6,
+    }
+    page = report.listen(index.assign(**more), labels, root, tmp_path / "l.html", X=X, truth="group")
+    data = contents(page)
+    names = [each["name"] for each in data["columns"]]
+    assert names == ["silhouette", "label", "duration", "group (metadata)", "flag", "take", "kind", "day", "share"]
+    assert data["truth"] == "group (metadata)"
+    assert column(data, "flag")[:2] == ["True", None]
+    assert column(data, "take")[:2] == [1, None]
+    assert column(data, "kind")[:2] == ["a", None]
+    assert column(data, "share")[:2] == [None, 0.1235]
+
+
+def test_levels_and_confidence(recordings, tmp_path):
+    index, labels, root, X = recordings
+    same, fewer = np.where(labels < 0, -1, 1 - labels), np.zeros(12, dtype=int)
+    options = {"levels": [same, fewer], "confidence": np.linspace(0, 1, 12)}
+    data = contents(report.listen(index, labels, root, tmp_path / "l.html", X=X, **options))
+    assert [each["name"] for each in data["groupings"]] == ["2 groups", "1 group"], "the same partition is not repeated"
+    assert [kind for _, kind in dict(data["groupings"][1]["sheets"])[0]][:2] == ["medoid", "typical"]
+    assert data["confidence"][:2] == [0, 0.09]
+
+
 def test_little_and_malformed_input(recordings, tmp_path):
     index, labels, root, X = recordings
     out = tmp_path / "l.html"

@@ -197,6 +197,12 @@ def test_everything_by_keyboard_alone(browser, page):
         seen.press(key)
         assert kind in kinds(seen), key
     assert kinds(seen) == ["different", "split", "several"], "what says otherwise is replaced"
+    seen.press("a", "ArrowLeft", "a", "ArrowLeft", "a")
+    assert len(seen.ask("audioclust.store.picked")) == 3
+    seen.press("a", "s")
+    assert len(seen.ask("audioclust.corrections()")["corrections"][-1]["recordings"]) == 2
+    seen.press("u", "Escape")
+    assert seen.ask("audioclust.store.picked") == []
     seen.press("u", "u", "u")
     assert kinds(seen) == ["different", "outside"] or kinds(seen) == ["different"]
     while seen.ask("document.activeElement.getAttribute('role')") != "tab":
@@ -279,6 +285,9 @@ def test_search_filter_levels_and_colours(browser, page):
     assert seen.until(lambda: seen.ask("document.querySelector('.count').textContent || null")) == "4 of 160"
     choose_tab(seen, "Table")
     assert seen.ask("document.querySelectorAll('tbody button').length") == 4
+    press_button(seen, ".table button", "Select all of these")
+    assert len(seen.ask("audioclust.store.picked")) == 4
+    press_button(seen, ".table button", "Clear the selection")
     seen.ask("audioclust.store.search('')")
     seen.ask("document.querySelectorAll('.legend [data-code]')[1].click()")
     assert seen.ask("document.querySelector('.count').textContent") == "120 of 160"
@@ -410,6 +419,37 @@ def test_files_are_read_by_the_page(browser, page, voices, tmp_path):
         file.write_text(content)
         assert "cannot be read" in load(seen, file)
     assert kinds(seen).count("same") == 3
+    assert seen.complaints == []
+
+
+def test_what_is_saved_is_read_by_another_page(browser, page, voices, tmp_path):
+    index, labels, root, places = voices
+    seen = show(browser, page)
+    seen.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    seen.ask("audioclust.choose(50); document.querySelector('.map').focus()")
+    seen.press("v", "n", "d")
+    change(seen, ".sheet [type=text]", "Anna")
+    choose_tab(seen, "Corrections")
+    press_button(seen, ".saved button", "Save as JSON")
+    file = tmp_path / "corrections.json"
+    saved = seen.until(lambda: json.loads(file.read_text(encoding="utf-8")), OSError, ValueError)
+    assert saved == seen.ask("audioclust.corrections()")
+    shuffled = np.random.default_rng(1).permutation(160)
+    moved = index.iloc[shuffled].reset_index(drop=True).assign(path=[f"copy {row}.wav" for row in range(160)])
+    other = report.listen(
+        moved,
+        3 - np.maximum(labels, 0)[shuffled],
+        root,
+        tmp_path / "other.html",
+        positions=places[shuffled],
+        embed_megabytes=0,
+    )
+    seen = show(browser, other)
+    choose_tab(seen, "Corrections")
+    assert load(seen, file) == "4 corrections read."
+    again = {each["kind"]: each for each in seen.ask("audioclust.corrections()")["corrections"]}
+    assert again["several"]["recordings"] == [index["sha256"][50]]
+    assert again["name"]["cluster"] == 2, "the same recordings, under another number"
     assert seen.complaints == []
 
 

@@ -21,6 +21,7 @@ _GRAIN = 10_000  # places on the map are whole numbers from 0 to this
 _NEIGHBOURS = 6
 _NEIGHBOURS_LIMIT = 5000  # recordings; of more, the page lists those near on the map
 _UNLISTED = {"path", "name", "sha256", "source_sha256", "problem"}
+_OWN = {"group", "confidence", "silhouette"}  # columns that the page adds
 _DIGITS = 4
 
 
@@ -69,7 +70,7 @@ def contents(
         Of what JSON can hold.
     """
     paths = [str(path) for path in index["path"]]
-    columns = [_column(str(name), index[name]) for name in index if name not in _UNLISTED]
+    columns = [_column(_shown(str(name)), index[name]) for name in index if name not in _UNLISTED]
     if silhouettes is not None and np.isfinite(silhouettes).any():
         columns.insert(0, {"name": "silhouette", "values": _numbers(silhouettes, 2)})
     known = index["sha256"] if "sha256" in index else [None] * len(index)
@@ -79,7 +80,7 @@ def contents(
         "page": files.digest([paths, labels.tolist()]),
         "paths": paths,
         "sha256": [None if pd.isna(value) else str(value) for value in known],
-        "truth": truth,
+        "truth": None if truth is None else _shown(truth),
         "at": None if positions is None else unit_square(positions),
         "groupings": [_grouping(of, sheet) for of, sheet in zip((labels, *levels), chosen, strict=True)],
         "confidence": None if confidence is None else _numbers(confidence, 2),
@@ -98,6 +99,10 @@ def _grouping(labels: np.ndarray, chosen: Mapping[int, list[tuple[int, str]]]) -
         "labels": labels.tolist(),
         "sheets": [[cluster, [list(item) for item in items]] for cluster, items in chosen.items()],
     }
+
+
+def _shown(name: str) -> str:
+    return f"{name} (metadata)" if name in _OWN else name
 
 
 def _column(name: str, values: pd.Series) -> dict[str, Any] | None:

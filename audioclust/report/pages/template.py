@@ -52,7 +52,7 @@ def fill(template: str, *, title: str, **parts: str) -> str:
 def packed_block(name: str, value: Any) -> str:
     """Return a ``<script type="text/plain">`` that holds `value` as JSON, by gzip and base64."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text_block(name, gzip.compress(text.encode("ascii"), mtime=0))
+    return text_block(name, gzip.compress(text.encode("ascii"), compresslevel=6, mtime=0))
 
 
 def text_block(name: str, data: bytes | str) -> str:

@@ -51,7 +51,7 @@ export function mount(root, data, source = {}) {
     const row = store.current, confidence = data.confidence?.[row];
     say([store.names[row], store.groupOf(row), ...confidence === null || confidence === undefined ? [] : [`confidence ${confidence}`]].join(", "));
   });
-  store.on("pick", () => say(`${count(store.picked.length, "recording")} picked`));
+  store.on("pick", () => say(`${count(store.picked.length, "recording")} selected`));
   return {
     store, map, player,
     corrections: () => marks.document(),

@@ -3,7 +3,7 @@ import {make} from "./dom.js";
 
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 const HELP = [["← → ↑ ↓", "next recording in that direction"], ["Enter", "play"], ["Space", "pause, go on"], ["+ − 0", "zoom, whole map"],
-  ["s d", "same, different"], ["n x v", "not in this group, split off, more than one voice"], ["p", "pin"], ["u", "undo"], ["Esc", "pick none"], ["?", "this list"]];
+  ["s d", "same, different"], ["n x v", "not in this group, split off, more than one voice"], ["a", "select, or not"], ["p", "pin: compare others with it"], ["u", "undo"], ["Esc", "clear the selection"], ["?", "this list"]];
 
 export function mapKeys(store, map, player, marks, acts, say) {
   const help = make("div.help", {hidden: true}, make("dl", {}, ...HELP.flatMap(([keys, text]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, text)])));

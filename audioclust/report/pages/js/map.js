@@ -40,7 +40,8 @@ export class MapView {
     box.addEventListener("pointerleave", () => this.hover(null));
     box.addEventListener("click", event => {
       const row = this.nearest(...this.within(event));
-      if (row !== null && !this.justPicked) store.choose(row, {play: true});
+      if (row !== null && (event.ctrlKey || event.metaKey)) store.toggle(row);
+      else if (row !== null && !this.justPicked) store.choose(row, {play: true});
       this.justPicked = false;
     });
     box.addEventListener("pointerdown", event => {

@@ -93,6 +93,8 @@ export class Store extends EventTarget {
 
   pick(rows) { this.picked = rows; this.tell("pick"); }
 
+  toggle(row) { this.pick(this.picked.includes(row) ? this.picked.filter(other => other !== row) : [...this.picked, row]); }
+
   /** The recordings that a correction is about: those picked, else the chosen one. */
   subjects() { return this.picked.length ? this.picked : this.current === null ? [] : [this.current]; }
 

@@ -8,6 +8,8 @@ const HEIGHT = 33, LONGEST = 60;
 export function table(store) {
   let rows = [], sorted = null, down = false;
   const caption = make("p.facts");
+  const all = make("button", {type: "button", title: "so that a correction is about all of them",
+    onclick: () => store.pick(store.picked.length ? [] : store.visibleRows())});
   const head = make("tr"), body = make("tbody");
   const grid = make("table", {"aria-label": "Recordings"}, make("thead", {}, head), body);
   const scroller = make("div.scroller", {tabindex: 0, role: "group", "aria-label": "Table of recordings"}, grid);
@@ -63,7 +65,8 @@ export function table(store) {
   function fill() {
     rows = [...store.rows()];
     order();
-    caption.textContent = store.picked.length ? `${count(rows.length, "recording")} picked` : count(rows.length, "recording");
+    caption.textContent = store.picked.length ? `${count(rows.length, "recording")} selected` : count(rows.length, "recording");
+    all.textContent = store.picked.length ? "Clear the selection" : "Select all of these";
     head.replaceChildren(...columns().map(column => make(column.values ? "th.number" : "th", {
       scope: "col", "aria-sort": sorted === column.name ? (down ? "descending" : "ascending") : "none",
     }, make("button.link", {type: "button", onclick: () => sort(column)}, plain(column.name)))));
@@ -72,7 +75,7 @@ export function table(store) {
     view.refresh();
   }
   let stale = true;
-  const element = make("div.table", {}, caption, scroller);
+  const element = make("div.table", {}, make("div.bar.between", {}, caption, all), scroller);
   const refresh = () => { if (stale) { stale = false; fill(); } else view.refresh(); };
   store.on("pick filter grouping marks", () => { stale = true; if (element.offsetParent) refresh(); });
   store.on("choose", () => { if (element.offsetParent) view.refresh(); });

@@ -23,7 +23,7 @@ export function tools(store, map) {
 
 /** Buttons that stand on the map: the lasso, and the view. */
 export function mapButtons(map) {
-  const lasso = make("button", {type: "button", "aria-pressed": "false", title: "Draw around recordings to pick them (or hold shift)", onclick: () => {
+  const lasso = make("button", {type: "button", "aria-pressed": "false", title: "Draw around recordings to select them (or hold shift)", onclick: () => {
     map.lassoMode(!map.drawing);
     lasso.setAttribute("aria-pressed", String(map.drawing));
   }}, "Lasso");
