@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from audioclust import audio, embeddings, features
+from audioclust import audio
 from audioclust.datasets import synthetic
 from audioclust.deep.u_vectors_frames import Frames, cut
-from audioclust.features import vectors
-from audioclust.geometry import group_sums
 from benchmarks.voices import SHARED
 
 SAMPLE_RATE = 16_000
@@ -125,31 +123,3 @@ def _fsdd() -> list[list[np.ndarray]]:
         _, who, take = path.stem.split("_")
         takes.setdefault(who, {}).setdefault(take, []).append(audio.load(path, SAMPLE_RATE)[0])
     return [[np.concatenate(parts) for parts in own.values()] for own in takes.values()]
-
-
-def mfcc(frames: Frames, by: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of 20 MFCCs over the frames of every group in `by`, standardised."""
-    rows = []
-    for group in np.unique(by):
-        wave = frames.samples[by == group].ravel().astype(np.float32) / 32767
-        found = features.spectral(wave, frames.sample_rate, ["mfcc"], n_fft=512, hop=160)["mfcc"]
-        rows.append(vectors.pool(found, "mean_std"))
-    return vectors.scale(np.array(rows))
-
-
-def ge2e(frames: Frames, by: np.ndarray) -> np.ndarray:
-    """GE2E vectors of the same sound."""
-    encoder = embeddings.load("ge2e", device="cpu")
-    waves = [frames.samples[by == group].ravel().astype(np.float32) / 32767 for group in np.unique(by)]
-    return encoder.encode(waves, frames.sample_rate)
-
-
-def means(X: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Mean of the frames' vectors of every group."""
-    place = np.unique(by, return_inverse=True)[1]
-    return group_sums(X.astype(np.float64), place, place.max() + 1) / np.bincount(place)[:, None]
-
-
-def first(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Value of the first frame of every group."""
-    return values[np.unique(by, return_index=True)[1]]

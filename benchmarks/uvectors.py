@@ -24,12 +24,11 @@ from audioclust import clustering, evaluation, files
 from audioclust.deep import UVectors
 from audioclust.deep.u_vectors_frames import Frames, scrambled
 from audioclust.geometry import unit_rows
+from audioclust.runs import u_vectors
 from benchmarks import _uvectors_sets as sets
 from benchmarks import _uvectors_speed as speed
 from benchmarks._answer_sets import cache
 from benchmarks._uvectors_parts import QUICK, Part, parts
-
-SCORES = ("acc", "nmi", "ari")
 
 
 def run(quick: bool) -> pd.DataFrame:
@@ -62,7 +61,7 @@ def measure(part: Part) -> dict[str, Any]:
         return speed.measure(**part.settings)
     speech = getattr(sets, part.set)(part.seed, **part.data)
     if part.kind in ("mfcc", "ge2e"):
-        return baseline(getattr(sets, part.kind), speech)
+        return baseline({"mfcc": u_vectors.mfcc, "ge2e": u_vectors.encoded}[part.kind], speech)
     if part.kind == "moonshot":
         return whole(speech, part)
     return learned(speech, part)
@@ -74,7 +73,7 @@ def baseline(function: Any, speech: sets.Speech) -> dict[str, Any]:
     for side in (True, False):
         frames, who = speech.part(side)
         for level, by in levels(frames).items():
-            row |= scored(function(frames, by), sets.first(who, by), side, level)
+            row |= scored(function(frames, by), u_vectors.first(who, by), side, level)
     return row
 
 
@@ -93,13 +92,14 @@ def learned(speech: sets.Speech, part: Part) -> dict[str, Any]:
     for side, frames, truth in ((True, held_out, others), (False, train, who)):
         vectors = unit_rows(model.transform_frames(frames).astype(float))
         for level, by in levels(frames).items():
-            row |= scored(unit_rows(sets.means(vectors, by)), sets.first(truth, by), side, level)
+            row |= scored(u_vectors.means(vectors, by), u_vectors.first(truth, by), side, level)
         if not side and part.set == "dspspeech" and not part.data:
-            row |= {f"pseudo_{name}": value for name, value in kmeans(vectors, train.segment, starts=1).items()}
+            row |= {
+                f"pseudo_{name}": value for name, value in u_vectors.scores(vectors, train.segment, starts=1).items()
+            }
     by = held_out.segment
     curve = [
-        kmeans(unit_rows(sets.means(unit_rows(vectors.astype(float)), by)), sets.first(others, by))["acc"]
-        for vectors in model.watched_
+        u_vectors.scores(u_vectors.means(vectors, by), u_vectors.first(others, by))["acc"] for vectors in model.watched_
     ]
     history = model.history_
     row |= {"curve": curve, "chosen": curve[model.chosen_], "best": max(curve), "chosen_check": model.chosen_}
@@ -111,7 +111,7 @@ def whole(speech: sets.Speech, part: Part) -> dict[str, Any]:
     recordings = speech.frames
     model = UVectors(random_state=part.seed, patience=None, **part.settings)
     row = timed(lambda: model.fit(recordings))
-    X, truth = unit_rows(model.embedding_.astype(float)), sets.first(speech.speaker, recordings.recording)
+    X, truth = unit_rows(model.embedding_.astype(float)), u_vectors.first(speech.speaker, recordings.recording)
     k = len(np.unique(truth))
     row |= {"people": k, "recordings": len(X), "eer": evaluation.equal_error_rate(X, truth)}
     partitions = []
@@ -132,18 +132,7 @@ def levels(frames: Frames) -> dict[str, np.ndarray]:
 
 def scored(X: np.ndarray, truth: np.ndarray, held_out: bool, level: str) -> dict[str, float]:
     side = "held_out" if held_out else "trained"
-    return {f"{side}_{level}_{name}": value for name, value in kmeans(X, truth).items()}
-
-
-def kmeans(X: np.ndarray, truth: np.ndarray, starts: int = 10) -> dict[str, float]:
-    k = len(np.unique(truth))
-    if k > len(X):
-        return dict.fromkeys(SCORES, float("nan"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        labels = clustering.make("kmeans", n_clusters=k, n_init=starts, random_state=0).fit(X).labels_
-        scores = evaluation.evaluate(labels, truth)
-    return {name: scores[name] for name in SCORES}
+    return {f"{side}_{level}_{name}": value for name, value in u_vectors.scores(X, truth).items()}
 
 
 def timed(fit: Any) -> dict[str, float]:

@@ -6,7 +6,17 @@ from benchmarks import __main__ as benchmarks
 
 
 def test_what_there_is():
-    assert benchmarks.names() == ["answer", "autoencoder", "faults", "features", "mnist", "page", "speakers", "voices"]
+    assert benchmarks.names() == [
+        "answer",
+        "autoencoder",
+        "faults",
+        "features",
+        "mnist",
+        "page",
+        "speakers",
+        "uvectors",
+        "voices",
+    ]
 
 
 @pytest.mark.parametrize("name", ["answer", "features", "autoencoder", "page", "voices"])

@@ -63,6 +63,17 @@ ROWS = [
         ],
         ("speaker", 0.6),
     ),
+    (
+        "07_u_vectors",
+        {
+            "settings": {"steps": 60, "check_every": 20, "channels": 32, "pseudo_label": "file"},
+            "algorithms": ["kmeans"],
+            "listen": "kmeans",
+            "projection": "pca",
+        },
+        ["uvector.pt", "labels.parquet", "listen.html", "figures/checks.png"],
+        ("speaker", 0.25),
+    ),
     ("group", {}, ["groups.csv", "summary.txt", "listen.html", "figures/map.png", "figures/ladder.png"], None),
     ("09_results", {"dataset": "all"}, [], None),
 ]

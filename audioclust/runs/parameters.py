@@ -52,6 +52,12 @@ Scale = Annotated[str | None, _choice("scale", SCALES)]
 Projection = Literal["pca", "tsne", "umap"]
 
 
+def _checked_join(join: dict[str, Any] | None) -> dict[str, Any] | None:
+    if join is not None and set(join) != {"by", "order"}:
+        raise ValueError("give {'by': [columns], 'order': column}, or None")
+    return join
+
+
 class Parameters(BaseModel):
     """What every notebook takes.
 
@@ -241,12 +247,24 @@ class Speakers(_Clustering):
         check_choice("encoder", name, encoders())
         return name
 
-    @field_validator("join")
-    @classmethod
-    def _joins(cls, join: dict[str, Any] | None) -> dict[str, Any] | None:
-        if join is not None and set(join) != {"by", "order"}:
-            raise ValueError("give {'by': [columns], 'order': column}, or None")
-        return join
+    _joins = field_validator("join")(_checked_join)
+
+
+class Unlabelled(_Clustering):
+    """07: u-vectors, learned from the dataset itself; settings are those of `audioclust.deep.UVectors`."""
+
+    notebook: ClassVar[str] = "07_u_vectors"
+    metric: ClassVar[str] = "cosine"
+    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
+    trainings: list[Literal["infonce", "pairwise", "triplet"]] = Field(["infonce"], min_length=1)
+    held_out: float = Field(0.2, ge=0, lt=1)  # share of the recordings that nothing is learned from
+    labels: list[str] = ["speaker"]
+    algorithms: list[str] = Field(["auto", "levels", "kmeans", "agglomerative"], min_length=1)
+    seeds: list[int] = Field([0], min_length=1)
+    projection: Projection = "tsne"
+    listen: str | None = "auto"
+
+    _joins = field_validator("join")(_checked_join)
 
 
 class Group(Parameters):
@@ -277,7 +295,7 @@ class Results(Parameters):
 
 MODELS: dict[str, type[Parameters]] = {
     model.notebook: model
-    for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Speakers, Group, Results)
+    for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Speakers, Unlabelled, Group, Results)
 }
 
 
