@@ -48,11 +48,11 @@ def of_people(
         for place in draw.permutation(len(own)):
             if have >= seconds:
                 break
-            frames = cut([own[place]], split="silence")
+            frames = cut([own[place]], **how)
             if len(frames):
                 mine.append(own[place])
-                have += len(frames) * 0.2
-                lengths.append(len(frames) * 0.2)
+                lengths.append(frames.samples.size / SAMPLE_RATE)
+                have += lengths[-1]
         own_lengths = np.array(lengths[-len(mine) :])
         after = own_lengths[::-1].cumsum()[::-1] - own_lengths  # seconds that come after each recording
         waves += mine
