@@ -12,9 +12,9 @@ __all__ = ["HEIGHT", "LEVELS", "PER_SHEET", "WIDTH", "draw", "estimated_bytes", 
 
 WIDTH, HEIGHT = 96, 36
 LEVELS = 32
-PER_SHEET, ACROSS = 200, 10
+PER_SHEET, ACROSS = 100, 10
 LOWEST, DEPTH, WINDOW = 60.0, 60.0, 512  # Hz, dB, samples
-QUALITY = 40
+QUALITY = 30
 
 
 def estimated_bytes(n: int) -> float:
@@ -85,5 +85,5 @@ def _image(pictures: list[np.ndarray]) -> bytes:
         whole[top : top + HEIGHT, left : left + WIDTH] = picture
     colours = (colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255).astype(np.uint8)
     memory = io.BytesIO()
-    Image.fromarray(colours[whole]).save(memory, "WEBP", quality=QUALITY, method=4)
+    Image.fromarray(colours[whole]).save(memory, "WEBP", quality=QUALITY, method=6)
     return memory.getvalue()

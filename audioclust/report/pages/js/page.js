@@ -3,7 +3,12 @@ import {mount} from "./core.js";
 
 const block = name => document.getElementById(name)?.textContent ?? null;
 
-function bytes(text) { return Uint8Array.from(atob(text), letter => letter.charCodeAt(0)); }
+function bytes(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text), values = new Uint8Array(letters.length);
+  for (let k = 0; k < letters.length; k++) values[k] = letters.charCodeAt(k);
+  return values;
+}
 
 async function unpacked(text) {
   const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("gzip"));

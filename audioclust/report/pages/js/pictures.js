@@ -22,7 +22,9 @@ export class Pictures {
 
   sheet(number) {
     if (!this.sheets.has(number)) {
-      this.sheets.set(number, Promise.resolve(this.source.sprite(number))
+      // After the page has shown what was asked for: reading a sheet takes some milliseconds.
+      const later = new Promise(done => { setTimeout(done); });
+      this.sheets.set(number, later.then(() => this.source.sprite(number))
         .then(bytes => createImageBitmap(new Blob([bytes], {type: "image/webp"}))));
     }
     return this.sheets.get(number);
