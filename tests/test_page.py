@@ -231,6 +231,9 @@ def test_letters_act_on_the_map_only_and_can_be_turned_off(browser, page):
     seen.ask("document.querySelector('.map').focus()")
     seen.press("u", "x")
     assert kinds(seen) == ["several"]
+    seen.ask("document.querySelector('.over button').focus()")
+    seen.press(" ")
+    assert seen.ask("document.activeElement.ariaPressed") == "true", "Space presses the button that has the focus"
 
 
 def test_tab_stops_are_few(browser, page):

@@ -11,7 +11,7 @@ export const MOST = BASE.length * N_SHAPES;  // values with a look of their own
 const on = (dark, [light, chroma, hue]) => dark ? `oklch(${1.16 - 0.85 * light} ${chroma * 0.9} ${hue})` : `oklch(${light} ${chroma} ${hue})`;
 const grey = dark => dark ? "oklch(0.66 0.01 260)" : "oklch(0.58 0.01 260)";
 export const faint = dark => dark ? "oklch(0.36 0.01 260)" : "oklch(0.89 0.005 90)";
-export const categorical = (dark, place) => on(dark, BASE[place % BASE.length]);
+const categorical = (dark, place) => on(dark, BASE[place % BASE.length]);
 
 /** The colour of a share 0 to 1: from dark and violet to light and orange, or yellow on a dark ground. */
 const continuous = (dark, share) => dark

@@ -50,5 +50,5 @@ export function roving(box, selector) {
     event.preventDefault();
     elements[Math.max(0, Math.min(elements.length - 1, to))].focus();
   });
-  return () => { const elements = all(); only(elements.find(element => element.tabIndex === 0 && element.dataset.first) ?? elements[0]); };
+  return () => { const elements = all(); only(elements[0]); };
 }

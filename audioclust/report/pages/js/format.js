@@ -1,6 +1,6 @@
 // The file of corrections, as `audioclust.curation.corrections` reads and writes it: recordings are named by their
 // checksums, groups by a few recordings that stand for them, so that it fits another clustering of the recordings, too.
-export const FORMAT = "audioclust-corrections-2";
+const FORMAT = "audioclust-corrections-2";
 const FORMER = "audioclust-corrections-1";  // names by number of the cluster, pairs of paths
 const STANDING = 5;
 const KINDS = {name: ["group"], same: ["recordings"], different: ["recordings"], outside: ["recordings", "group"],

@@ -1,7 +1,7 @@
 // One group at a time: its medoid, typical, border and outlying recordings first, then all others.
 import {count, make, plain, share, tailed} from "./dom.js";
 import {NO_GROUP, Store} from "./store.js";
-import {windowed} from "./windowed.js";
+import {walkable, windowed} from "./windowed.js";
 
 const HEIGHT = 116, PLAIN = 62, WIDTH = 148, MOST_LABELS = 4;
 
@@ -43,15 +43,7 @@ export function sheet(store, player, pictures, marks) {
     list.style.gridTemplateColumns = `repeat(${across()}, minmax(0, 1fr))`;
     list.replaceChildren(...rows.slice(first, last).map((row, place) => card(row, first + place)));
   });
-  list.addEventListener("keydown", event => {
-    const at = rows.indexOf(Number(event.target.dataset.row));
-    const by = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across(), Home: -rows.length, End: rows.length}[event.key];
-    if (at < 0 || by === undefined) return;
-    event.preventDefault();
-    const to = Math.max(0, Math.min(rows.length - 1, at + by));
-    view.reveal(to);
-    list.querySelector(`[data-row="${rows[to]}"]`)?.focus({preventScroll: true});
-  });
+  walkable(list, view, () => rows, () => ({ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across()}));
 
   function open(wanted) {
     cluster = store.grouping.members.has(wanted) ? wanted : store.grouping.clusters[0];

@@ -92,7 +92,7 @@ export class Splat {
 export const packed = css => { const [red, green, blue] = channels(css); return (255 << 24 | blue << 16 | green << 8 | red) >>> 0; };
 
 let probe = null;
-export function channels(css) {
+function channels(css) {
   probe ??= new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
   probe.fillStyle = css;
   probe.fillRect(0, 0, 1, 1);

@@ -1,7 +1,7 @@
 // The recordings that are picked, or else all that are shown, as a table that sorts: the map in words.
 import {count, make, plain, tailed} from "./dom.js";
 import {Store} from "./store.js";
-import {windowed} from "./windowed.js";
+import {walkable, windowed} from "./windowed.js";
 
 const HEIGHT = 33, LONGEST = 60;
 
@@ -30,14 +30,7 @@ export function table(store) {
     body.replaceChildren(...before ? [filler(before)] : [], ...rows.slice(first, last).map((row, place) => line(row, first + place)),
       ...after ? [filler(after)] : []);
   });
-  body.addEventListener("keydown", event => {
-    const at = rows.indexOf(Number(event.target.dataset.row)), by = {ArrowDown: 1, ArrowUp: -1, Home: -rows.length, End: rows.length}[event.key];
-    if (at < 0 || by === undefined) return;
-    event.preventDefault();
-    const to = Math.max(0, Math.min(rows.length - 1, at + by));
-    view.reveal(to);
-    body.querySelector(`[data-row="${rows[to]}"]`)?.focus({preventScroll: true});
-  });
+  walkable(body, view, () => rows, () => ({ArrowDown: 1, ArrowUp: -1}));
 
   function sort(column) {
     down = sorted === column.name ? !down : Boolean(column.values);

@@ -31,12 +31,15 @@ export function windowed(scroller, {count, height, across = () => 1, header = ()
   };
 }
 
-/** Arrow keys move over items that are only in part in the page: `step(key)` says by how many, `go` focuses one. */
-export function walkable(box, step, places, go) {
+/** Arrow keys, Home and End move over the items of a list of rows, also over those that are not in the page yet. */
+export function walkable(box, view, rows, steps) {
   box.addEventListener("keydown", event => {
-    const at = places.indexOf(event.target.dataset?.row), by = step(event.key);
-    if (at < 0 || by === null) return;
+    const all = rows(), at = all.indexOf(Number(event.target.dataset.row));
+    const by = {...steps(), Home: -all.length, End: all.length}[event.key];
+    if (at < 0 || by === undefined) return;
     event.preventDefault();
-    go(Math.max(0, Math.min(places.length() - 1, at + by)));
+    const to = Math.max(0, Math.min(all.length - 1, at + by));
+    view.reveal(to);
+    box.querySelector(`[data-row="${all[to]}"]`)?.focus({preventScroll: true});
   });
 }
