@@ -5,7 +5,15 @@ import {dirname, join} from "node:path";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const outdir = process.argv[2] ?? join(here, "..", "built");
-const shared = {bundle: true, minify: true, charset: "utf8", legalComments: "none", target: "es2022", outdir, logLevel: "warning"};
+const shared = {
+  bundle: true,
+  minify: true,
+  charset: "utf8",
+  legalComments: "none",
+  target: "es2022",
+  outdir,
+  logLevel: "warning",
+};
 
 // listen.js is put into a page that stands alone; core.js is a module: mount(root, data, source).
 await build({...shared, entryPoints: {listen: join(here, "page.js")}, format: "iife"});

@@ -2,12 +2,15 @@
 import {make, plain, share, tailed} from "./dom.js";
 import {Store} from "./store.js";
 
-const WIDTH = 232, HEIGHT = 176, AWAY = 14;
+const WIDTH = 232,
+  HEIGHT = 176,
+  AWAY = 14;
 
 export function hoverCard(store, pictures) {
   const element = make("div.hover", {hidden: true, "aria-hidden": "true"});
   const lines = row => {
-    const {confidence, columns} = store.data, text = [store.groupOf(row)];
+    const {confidence, columns} = store.data,
+      text = [store.groupOf(row)];
     if (confidence && confidence[row] !== null) text.push(`confidence ${share(confidence[row])}`);
     const label = columns.find(column => column.name === store.data.truth);
     if (label) text.push(plain(Store.text(label, row)));
@@ -15,10 +18,16 @@ export function hoverCard(store, pictures) {
   };
   return {
     element,
-    hide() { element.hidden = true; },
+    hide() {
+      element.hidden = true;
+    },
     show(row, x, y, width, height) {
       const picture = pictures.thumbnail(row);
-      element.replaceChildren(...picture ? [picture] : [], tailed(store.names[row]), ...lines(row).map(line => make("div", {}, line)));
+      element.replaceChildren(
+        ...(picture ? [picture] : []),
+        tailed(store.names[row]),
+        ...lines(row).map(line => make("div", {}, line)),
+      );
       element.hidden = false;
       const left = x + AWAY + WIDTH > width ? x - AWAY - WIDTH : x + AWAY;
       const top = y + AWAY + HEIGHT > height ? y - AWAY - element.offsetHeight : y + AWAY;

@@ -2,11 +2,26 @@
 import {make} from "./dom.js";
 
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
-const HELP = [["← → ↑ ↓", "next recording in that direction"], ["Enter", "play"], ["Space", "pause, go on"], ["+ − 0", "zoom, whole map"],
-  ["s d", "same, different"], ["n x v", "not in this group, split off, more than one voice"], ["a", "select, or not"], ["p", "pin: compare others with it"], ["u", "undo"], ["Esc", "clear the selection"], ["?", "this list"]];
+const HELP = [
+  ["← → ↑ ↓", "next recording in that direction"],
+  ["Enter", "play"],
+  ["Space", "pause, go on"],
+  ["+ − 0", "zoom, whole map"],
+  ["s d", "same, different"],
+  ["n x v", "not in this group, split off, more than one voice"],
+  ["a", "select, or not"],
+  ["p", "pin: compare others with it"],
+  ["u", "undo"],
+  ["Esc", "clear the selection"],
+  ["?", "this list"],
+];
 
 export function mapKeys(store, map, player, marks, acts, say) {
-  const help = make("div.help", {hidden: true}, make("dl", {}, ...HELP.flatMap(([keys, text]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, text)])));
+  const help = make(
+    "div.help",
+    {hidden: true},
+    make("dl", {}, ...HELP.flatMap(([keys, text]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, text)])),
+  );
   const hint = make("p.hint", {}, make("kbd", {}, "?"), " keys");
   map.box.append(hint, help);
   const showHelp = () => {
@@ -25,17 +40,32 @@ export function mapKeys(store, map, player, marks, acts, say) {
   }
 
   const always = {
-    Enter: () => { if (store.current !== null) store.choose(store.current, {play: true}); },
+    Enter: () => {
+      if (store.current !== null) store.choose(store.current, {play: true});
+    },
     " ": () => player.toggle(),
-    Escape: () => { help.hidden = true; if (store.picked.length) store.pick([]); },
+    Escape: () => {
+      help.hidden = true;
+      if (store.picked.length) store.pick([]);
+    },
   };
   const letters = {
-    ...acts, "+": () => map.zoomBy(1.6), "=": () => map.zoomBy(1.6), "-": () => map.zoomBy(1 / 1.6), 0: () => map.reset(), "?": showHelp,
+    ...acts,
+    "+": () => map.zoomBy(1.6),
+    "=": () => map.zoomBy(1.6),
+    "-": () => map.zoomBy(1 / 1.6),
+    0: () => map.reset(),
+    "?": showHelp,
     u: () => say(marks.undo() ? "undone" : "nothing to undo"),
   };
   map.box.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== map.box) return;
-    const act = ARROWS[event.key] ? () => walk(ARROWS[event.key]) : always[event.key] ?? (map.letters ? letters[event.key] : undefined);
-    if (act) { event.preventDefault(); act(); }
+    const act = ARROWS[event.key]
+      ? () => walk(ARROWS[event.key])
+      : (always[event.key] ?? (map.letters ? letters[event.key] : undefined));
+    if (act) {
+      event.preventDefault();
+      act();
+    }
   });
 }

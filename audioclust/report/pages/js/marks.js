@@ -11,7 +11,9 @@ export class Marks {
     try {
       const kept = JSON.parse(localStorage.getItem(this.key) ?? "null");
       if (kept) this.take(kept);
-    } catch { /* storage is off, or holds something else */ }
+    } catch {
+      /* storage is off, or holds something else */
+    }
     this.apply();
   }
 
@@ -23,35 +25,55 @@ export class Marks {
     this.settle();
   }
 
-  remove(mark) { this.past.push([...this.list]); this.list = this.list.filter(other => other !== mark); this.settle(); }
+  remove(mark) {
+    this.past.push([...this.list]);
+    this.list = this.list.filter(other => other !== mark);
+    this.settle();
+  }
 
   undo() {
     const before = this.past.pop();
-    if (before) { this.list = before; this.settle(); }
+    if (before) {
+      this.list = before;
+      this.settle();
+    }
     return Boolean(before);
   }
 
   settle() {
-    try { localStorage.setItem(this.key, JSON.stringify(this.document())); } catch { /* storage is off */ }
+    try {
+      localStorage.setItem(this.key, JSON.stringify(this.document()));
+    } catch {
+      /* storage is off */
+    }
     this.apply();
     this.changed?.(this.document());
   }
 
   apply() {
-    this.store.given = new Map(this.list.filter(({kind}) => kind === "name")
-      .map(({grouping, cluster, text}) => [`${grouping} ${cluster}`, text]));
+    this.store.given = new Map(
+      this.list
+        .filter(({kind}) => kind === "name")
+        .map(({grouping, cluster, text}) => [`${grouping} ${cluster}`, text]),
+    );
     this.store.made = null;
     if (this.store.coloured.name === "group") this.store.coloured = this.store.grouping.column();
     this.store.tell("marks");
   }
 
   /** Those that are seen on the map. */
-  drawn() { return this.list.filter(({kind}) => kind !== "name"); }
+  drawn() {
+    return this.list.filter(({kind}) => kind !== "name");
+  }
 
-  of(row) { return this.list.filter(({rows}) => rows?.includes(row)); }
+  of(row) {
+    return this.list.filter(({rows}) => rows?.includes(row));
+  }
 
   /** What is saved: see format.js. */
-  document() { return written(this.store, this.list, this.elsewhere); }
+  document() {
+    return written(this.store, this.list, this.elsewhere);
+  }
 
   /** Add what was saved, by this page or another one; return {taken, elsewhere}: how many fit, how many do not. */
   take(document) {
@@ -59,14 +81,18 @@ export class Marks {
     for (const mark of marks) this.list = [...this.list.filter(other => !replaced(other, mark)), mark];
     const known = new Set(this.elsewhere.corrections.map(each => JSON.stringify(each)));
     this.elsewhere = {
-      corrections: [...this.elsewhere.corrections, ...elsewhere.corrections.filter(each => !known.has(JSON.stringify(each)))],
+      corrections: [
+        ...this.elsewhere.corrections,
+        ...elsewhere.corrections.filter(each => !known.has(JSON.stringify(each))),
+      ],
       recordings: {...this.elsewhere.recordings, ...elsewhere.recordings},
     };
     return {taken: marks.length, elsewhere: elsewhere.corrections.length};
   }
 
   load(document) {
-    const before = [...this.list], counts = this.take(document);
+    const before = [...this.list],
+      counts = this.take(document);
     this.past.push(before);
     this.settle();
     return counts;
@@ -74,8 +100,12 @@ export class Marks {
 }
 
 function replaced(other, mark) {
-  if (mark.kind === "name") return other.kind === "name" && other.cluster === mark.cluster && other.grouping === mark.grouping;
+  if (mark.kind === "name")
+    return other.kind === "name" && other.cluster === mark.cluster && other.grouping === mark.grouping;
   if (other.kind === "name") return false;
   const same = String([...other.rows].sort()) === String([...mark.rows].sort());
-  return same && (other.kind === mark.kind || [PAIRS, PLACED].some(kinds => kinds.includes(other.kind) && kinds.includes(mark.kind)));
+  return (
+    same &&
+    (other.kind === mark.kind || [PAIRS, PLACED].some(kinds => kinds.includes(other.kind) && kinds.includes(mark.kind)))
+  );
 }

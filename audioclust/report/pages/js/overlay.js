@@ -1,7 +1,8 @@
 // What stands over the points of the map: names of the groups, the chosen recordings, pending corrections, the lasso.
 import {plain} from "./dom.js";
 
-const MOST_NAMES = 60, LONGEST = 26;
+const MOST_NAMES = 60,
+  LONGEST = 26;
 
 export function drawOverlay(map) {
   const pen = map.overlay.getContext("2d");
@@ -92,12 +93,18 @@ function middles(map) {
   const column = map.store.grouping.column();
   if (map.middles?.column === column.codes && map.middles.names === column.texts.join()) return map.middles.list;
   const rows = column.texts.map(() => []);
-  column.codes.forEach((code, row) => { if (code >= 0) rows[code].push(row); });
-  const list = rows.map((members, code) => {
-    const letters = Array.from(plain(column.texts[code]));
-    const text = letters.length > LONGEST ? letters.slice(0, 12).join("") + "…" + letters.slice(-10).join("") : letters.join("");
-    return {text, n: members.length, x: median(members, map.x), y: median(members, map.y)};
-  }).filter(({n}) => n > (column.texts.length > 100 ? 1 : 0)).sort((a, b) => b.n - a.n);
+  column.codes.forEach((code, row) => {
+    if (code >= 0) rows[code].push(row);
+  });
+  const list = rows
+    .map((members, code) => {
+      const letters = Array.from(plain(column.texts[code]));
+      const text =
+        letters.length > LONGEST ? letters.slice(0, 12).join("") + "…" + letters.slice(-10).join("") : letters.join("");
+      return {text, n: members.length, x: median(members, map.x), y: median(members, map.y)};
+    })
+    .filter(({n}) => n > (column.texts.length > 100 ? 1 : 0))
+    .sort((a, b) => b.n - a.n);
   map.middles = {column: column.codes, names: column.texts.join(), list};
   return list;
 }

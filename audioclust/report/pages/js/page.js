@@ -5,7 +5,8 @@ const block = name => document.getElementById(name)?.textContent ?? null;
 
 function bytes(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const letters = atob(text), values = new Uint8Array(letters.length);
+  const letters = atob(text),
+    values = new Uint8Array(letters.length);
   for (let k = 0; k < letters.length; k++) values[k] = letters.charCodeAt(k);
   return values;
 }
@@ -17,10 +18,12 @@ async function unpacked(text) {
 
 async function open() {
   const data = await unpacked(block("data"));
-  const link = row => data.base === null ? null : data.base + data.paths[row].split("/").map(encodeURIComponent).join("/");
+  const link = row =>
+    data.base === null ? null : data.base + data.paths[row].split("/").map(encodeURIComponent).join("/");
   globalThis.audioclust = mount(document.getElementById("explorer"), data, {
     sound(row) {
-      const text = block(`sound-${row}`), url = text === null ? link(row) : null;
+      const text = block(`sound-${row}`),
+        url = text === null ? link(row) : null;
       return text !== null ? {bytes: bytes(text), type: "audio/mpeg"} : url ? {url} : null;
     },
     sprite: number => bytes(block(`sprite-${number}`)),
@@ -28,5 +31,6 @@ async function open() {
 }
 
 open().catch(error => {
-  document.getElementById("explorer").textContent = `This page cannot be shown: ${error.message}. A newer browser may help.`;
+  document.getElementById("explorer").textContent =
+    `This page cannot be shown: ${error.message}. A newer browser may help.`;
 });

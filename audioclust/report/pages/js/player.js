@@ -7,7 +7,9 @@ export class Player {
     this.element = make("audio", {controls: true, preload: "metadata", "aria-label": "Player"});
     this.problem = make("p.problem", {hidden: true});
     this.element.addEventListener("ended", () => this.next());
-    this.element.addEventListener("error", () => { if (this.element.src) this.missing(); });
+    this.element.addEventListener("error", () => {
+      if (this.element.src) this.missing();
+    });
     store.on("choose", () => this.load(store.current));
     store.on("play", () => this.play());
   }
@@ -26,27 +28,45 @@ export class Player {
   async fetch(row) {
     const told = this.store.data.problems[row];
     let sound = null;
-    try { sound = told ? null : await this.source.sound(row); } catch { sound = null; }
+    try {
+      sound = told ? null : await this.source.sound(row);
+    } catch {
+      sound = null;
+    }
     if (row !== this.row) return null;
     if (this.address) URL.revokeObjectURL(this.address);
-    this.address = sound?.bytes ? URL.createObjectURL(new Blob([sound.bytes], {type: sound.type ?? "audio/mpeg"})) : null;
+    this.address = sound?.bytes
+      ? URL.createObjectURL(new Blob([sound.bytes], {type: sound.type ?? "audio/mpeg"}))
+      : null;
     const address = this.address ?? sound?.url;
-    if (address) this.element.src = address; else { this.element.removeAttribute("src"); this.missing(told); }
+    if (address) this.element.src = address;
+    else {
+      this.element.removeAttribute("src");
+      this.missing(told);
+    }
     this.store.dispatchEvent(new CustomEvent("sound", {detail: {row, bytes: sound?.bytes ?? null}}));
     return sound;
   }
 
   async play() {
-    if (this.started === this.row && !this.element.paused) { this.element.pause(); return; }
-    const row = this.row, sound = await this.ready;
+    if (this.started === this.row && !this.element.paused) {
+      this.element.pause();
+      return;
+    }
+    const row = this.row,
+      sound = await this.ready;
     if (row !== this.row || !sound) return;
     this.started = row;
-    try { await this.element.play(); } catch (error) {
+    try {
+      await this.element.play();
+    } catch (error) {
       if (error.name === "NotAllowedError") this.say("The browser wants a click before it plays.");
     }
   }
 
-  toggle() { if (this.row !== null) this.play(); }
+  toggle() {
+    if (this.row !== null) this.play();
+  }
 
   playAll(rows) {
     this.row = null;
@@ -61,12 +81,19 @@ export class Player {
     this.store.choose(this.expected, {play: true});
   }
 
-  line(rows) { this.queue = rows; this.store.tell("queue"); }
+  line(rows) {
+    this.queue = rows;
+    this.store.tell("queue");
+  }
 
-  stop() { this.line([]); this.element.pause(); }
+  stop() {
+    this.line([]);
+    this.element.pause();
+  }
 
   missing(told) {
-    const why = told ? `This recording could not be read: ${told}.`
+    const why = told
+      ? `This recording could not be read: ${told}.`
       : `The sound of this recording is not in the page, and its file does not play from where it was: ${this.store.data.paths[this.row]}.`;
     this.problem.textContent = plain(why);
     this.problem.hidden = false;

@@ -10,30 +10,38 @@ export class Store extends EventTarget {
     this.n = data.paths.length;
     this.names = data.paths.map(path => path.slice(path.lastIndexOf("/") + 1));
     this.groupings = data.groupings.map(grouping => new Grouping(grouping, this));
-    this.given = new Map();       // names that the listener gave: "grouping cluster" -> text
+    this.given = new Map(); // names that the listener gave: "grouping cluster" -> text
     this.visible = new Uint8Array(this.n).fill(1);
     this.shown = this.n;
-    this.current = null;          // the chosen recording
-    this.picked = [];             // several recordings, as by the lasso
+    this.current = null; // the chosen recording
+    this.picked = []; // several recordings, as by the lasso
     this.grouping = this.groupings[0];
     this.words = "";
-    this.hidden = new Set();      // codes of the coloured column that the legend has switched off
-    this.range = null;            // [low, high] of a coloured column of numbers
-    this.unsure = data.confidence ? Uint8Array.from(data.confidence, value => value !== null && value < 0.5 ? 1 : 0) : null;
-    this.hollow = false;          // whether those are drawn hollow
+    this.hidden = new Set(); // codes of the coloured column that the legend has switched off
+    this.range = null; // [low, high] of a coloured column of numbers
+    this.unsure = data.confidence
+      ? Uint8Array.from(data.confidence, value => (value !== null && value < 0.5 ? 1 : 0))
+      : null;
+    this.hollow = false; // whether those are drawn hollow
     this.colourBy("group");
   }
 
-  on(names, act) { for (const name of names.split(" ")) this.addEventListener(name, act); }
-  tell(name) { this.dispatchEvent(new Event(name)); }
+  on(names, act) {
+    for (const name of names.split(" ")) this.addEventListener(name, act);
+  }
+  tell(name) {
+    this.dispatchEvent(new Event(name));
+  }
 
   /** All that one can colour by or sort by: the group first. */
   columns() {
     const {confidence, columns} = this.data;
-    return [this.grouping.column(), ...confidence ? [{name: "confidence", values: confidence}] : [], ...columns];
+    return [this.grouping.column(), ...(confidence ? [{name: "confidence", values: confidence}] : []), ...columns];
   }
 
-  column(name) { return this.columns().find(column => column.name === name) ?? this.columns()[0]; }
+  column(name) {
+    return this.columns().find(column => column.name === name) ?? this.columns()[0];
+  }
 
   /** The value of a column for a row, as text; "" where it is missing. */
   static text(column, row) {
@@ -55,11 +63,16 @@ export class Store extends EventTarget {
     this.tell("grouping");
   }
 
-  search(words) { this.words = words; this.filter(); }
+  search(words) {
+    this.words = words;
+    this.filter();
+  }
 
   filter() {
     const words = this.words.toLowerCase().split(/\s+/).filter(Boolean);
-    const {codes, values} = this.coloured, {hidden, range} = this, missing = codes ? this.coloured.texts.length : null;
+    const {codes, values} = this.coloured,
+      {hidden, range} = this,
+      missing = codes ? this.coloured.texts.length : null;
     const haystack = words.length ? this.haystack() : null;
     let shown = 0;
     for (let row = 0; row < this.n; row++) {
@@ -80,7 +93,8 @@ export class Store extends EventTarget {
     const made = this.made?.grouping === this.grouping && this.made.names === this.given.size ? this.made.texts : null;
     if (made) return made;
     const texts = this.data.paths.map((path, row) =>
-      [path, ...columns.map(column => Store.text(column, row))].join("\n").toLowerCase());
+      [path, ...columns.map(column => Store.text(column, row))].join("\n").toLowerCase(),
+    );
     this.made = {grouping: this.grouping, names: this.given.size, texts};
     return texts;
   }
@@ -91,14 +105,23 @@ export class Store extends EventTarget {
     if (play) this.tell("play");
   }
 
-  pick(rows) { this.picked = rows; this.tell("pick"); }
+  pick(rows) {
+    this.picked = rows;
+    this.tell("pick");
+  }
 
-  toggle(row) { this.pick(this.picked.includes(row) ? this.picked.filter(other => other !== row) : [...this.picked, row]); }
+  toggle(row) {
+    this.pick(this.picked.includes(row) ? this.picked.filter(other => other !== row) : [...this.picked, row]);
+  }
 
   /** The recordings that a correction is about: those picked, else the chosen one. */
-  subjects() { return this.picked.length ? this.picked : this.current === null ? [] : [this.current]; }
+  subjects() {
+    return this.picked.length ? this.picked : this.current === null ? [] : [this.current];
+  }
 
-  rows() { return this.picked.length ? this.picked : this.visibleRows(); }
+  rows() {
+    return this.picked.length ? this.picked : this.visibleRows();
+  }
 
   visibleRows() {
     const rows = [];
@@ -111,7 +134,9 @@ export class Store extends EventTarget {
     return given !== undefined ? plain(given) : cluster === NO_GROUP ? "in no group" : `group ${cluster}`;
   }
 
-  groupOf(row) { return this.groupName(this.grouping.labels[row]); }
+  groupOf(row) {
+    return this.groupName(this.grouping.labels[row]);
+  }
 }
 
 class Grouping {
@@ -122,15 +147,21 @@ class Grouping {
     this.labels = labels;
     this.sheets = new Map(sheets.map(([cluster, items]) => [cluster, items]));
     const members = new Map();
-    labels.forEach((label, row) => { members.has(label) ? members.get(label).push(row) : members.set(label, [row]); });
+    labels.forEach((label, row) => {
+      members.has(label) ? members.get(label).push(row) : members.set(label, [row]);
+    });
     this.clusters = [...members.keys()].sort((a, b) => (a === NO_GROUP) - (b === NO_GROUP) || a - b);
     this.members = members;
-    const code = new Map(this.clusters.filter(cluster => cluster !== NO_GROUP).map((cluster, place) => [cluster, place]));
+    const code = new Map(
+      this.clusters.filter(cluster => cluster !== NO_GROUP).map((cluster, place) => [cluster, place]),
+    );
     this.codes = labels.map(label => code.get(label) ?? -1);
   }
 
   column() {
-    const texts = this.clusters.filter(cluster => cluster !== NO_GROUP).map(cluster => this.store.groupName(cluster, this));
+    const texts = this.clusters
+      .filter(cluster => cluster !== NO_GROUP)
+      .map(cluster => this.store.groupName(cluster, this));
     return {name: "group", codes: this.codes, texts};
   }
 
