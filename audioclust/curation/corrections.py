@@ -1,62 +1,196 @@
-"""What a listener said about a clustering, as a listening page saves it.
+"""What a listener said about a clustering: saved as JSON by a listening page, read here and nowhere else.
 
-A file of corrections is JSON: ``{"format": "audioclust-corrections-1", "names": {cluster: name}, "must_link": [[path,
-path], ...], "cannot_link": [[path, path], ...]}``. Paths are those of the metadata. Everything that reads corrections
-reads them here.
+A file is ``{"format": "audioclust-corrections-2", "recordings": {CHECKSUM: path}, "corrections": [...]}``. Recordings
+are named by their checksums, groups by a few recordings that stand for them, so that a file fits another clustering of
+the same recordings, too. The corrections, in the order in which they were made:
+
+=========== ========================= ==========================================================================
+kind        holds                     means
+=========== ========================= ==========================================================================
+name        name, group (, cluster)   the name of the group
+same        recordings                they belong together: must-link
+different   two recordings            they do not: cannot-link; such rejected pairs are kept
+outside     recordings, group         they are not in that group ("not this voice"): cannot-link with it
+move        recordings, group         they belong to that group, and nothing else changes
+split       recordings, group         they leave that group together, and nothing else changes
+several     recordings                each holds more than one voice or sound; they make no prototype
+=========== ========================= ==========================================================================
+
+Files of the former format (``audioclust-corrections-1``: ``names`` by number of the cluster, ``must_link`` and
+``cannot_link`` with pairs of paths) are read as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 from audioclust import files
 from audioclust.curation.constraints import apply_constraints
+from audioclust.validation import check_labels, is_whole
 
-__all__ = ["FORMAT", "Corrections", "apply", "merge", "read"]
+__all__ = ["FORMAT", "Correction", "Corrections", "apply", "merge", "parse", "read"]
 
-FORMAT = "audioclust-corrections-1"
-Pair = tuple[Any, Any]
+FORMAT = "audioclust-corrections-2"
+FORMER = "audioclust-corrections-1"
+KINDS = {
+    "name": ("group",),
+    "same": ("recordings",),
+    "different": ("recordings",),
+    "outside": ("recordings", "group"),
+    "move": ("recordings", "group"),
+    "split": ("recordings", "group"),
+    "several": ("recordings",),
+}
+"""What is said, and the lists of recordings that it needs."""
+
+_PAIRS, _PLACES = ("same", "different"), ("outside", "move", "split")
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+Key = Any  # of a recording: its checksum, its path, or its row
 
 
-@dataclass(frozen=True)
+class Correction(NamedTuple):
+    """One thing that a listener said; see the table above."""
+
+    kind: str
+    recordings: tuple[Key, ...] = ()
+    group: tuple[Key, ...] = ()
+    name: str = ""
+    cluster: int | None = None
+
+    def of(self, row: Any) -> Correction | None:
+        """Return it about rows, where `row` gives the row of a key or None; None where too little is here."""
+        recordings, group = (
+            tuple(dict.fromkeys(found for key in keys if (found := row(key)) is not None))
+            for keys in (self.recordings, self.group)
+        )
+        by_number = self.kind == "name" and not self.group
+        enough = 2 if self.kind in _PAIRS else 1
+        fits = all(
+            len(each) >= enough
+            for name, each in (("recordings", recordings), ("group", group))
+            if name in KINDS[self.kind]
+        )
+        return self._replace(recordings=recordings, group=group) if fits or by_number else None
+
+
 class Corrections:
-    """Pairs of recordings that belong together or apart, and names of clusters.
+    """What a listener said, in order.
 
-    Attributes
+    Parameters
     ----------
-    names : dict of int to str
-        Cluster to name.
-    must_link, cannot_link : tuple of pairs
-        Of paths, or of row numbers.
+    names : mapping of int to str
+        Names of clusters by their numbers.
+    must_link, cannot_link : iterable of tuples
+        Recordings that belong together, and pairs that do not: checksums, paths, or row numbers.
+    entries : iterable of Correction
+        Further ones, behind those.
+    recordings : mapping of str to str
+        Checksum to path.
+    elsewhere : int
+        How many corrections are about other recordings and were left out.
     """
 
-    names: dict[int, str] = field(default_factory=dict)
-    must_link: tuple[Pair, ...] = ()
-    cannot_link: tuple[Pair, ...] = ()
+    def __init__(
+        self,
+        names: Mapping[int, str] | None = None,
+        *,
+        must_link: Iterable[tuple[Key, ...]] = (),
+        cannot_link: Iterable[tuple[Key, ...]] = (),
+        entries: Iterable[Correction] = (),
+        recordings: Mapping[str, str] | None = None,
+        elsewhere: int = 0,
+    ) -> None:
+        named = [Correction("name", name=name, cluster=cluster) for cluster, name in (names or {}).items()]
+        pairs = [Correction("same", tuple(each)) for each in must_link]
+        pairs += [Correction("different", tuple(each)) for each in cannot_link]
+        said = [*named, *pairs, *entries]
+        self.entries = tuple(reversed(dict.fromkeys(reversed(said))))  # of what is said twice, the later one stays
+        self.recordings = dict(recordings or {})
+        self.elsewhere = elsewhere
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.must_link or self.cannot_link)
+        return bool(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Corrections) and self.as_dict() == other.as_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Corrections(entries={list(self.entries)!r})"
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Names of clusters that are named by their number alone."""
+        return {each.cluster: each.name for each in self.of_kind("name") if not each.group and each.cluster is not None}
+
+    @property
+    def must_link(self) -> tuple[tuple[Key, ...], ...]:
+        """Recordings that belong together: two or more at a time."""
+        return tuple(each.recordings for each in self.of_kind("same"))
+
+    @property
+    def cannot_link(self) -> tuple[tuple[Key, Key], ...]:
+        """Pairs of recordings that do not belong together."""
+        apart = [each.recordings for each in self.of_kind("different")]
+        outside = [(one, other) for each in self.of_kind("outside") for one in each.recordings for other in each.group]
+        return tuple(dict.fromkeys([*apart, *outside]))
+
+    @property
+    def several(self) -> tuple[Key, ...]:
+        """Recordings that hold more than one voice or sound."""
+        return tuple(dict.fromkeys(key for each in self.of_kind("several") for key in each.recordings))
+
+    def of_kind(self, *kinds: str) -> list[Correction]:
+        """Return those of some kinds, in order."""
+        return [each for each in self.entries if each.kind in kinds]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a file of these corrections holds."""
-        names = {str(cluster): name for cluster, name in sorted(self.names.items())}
-        pairs = {kind: [list(pair) for pair in getattr(self, kind)] for kind in ("must_link", "cannot_link")}
-        return {"format": FORMAT, "names": names, **pairs}
+        said = []
+        for each in self.entries:
+            lists = {name: [_written(key) for key in getattr(each, name)] for name in KINDS[each.kind]}
+            number = {} if each.cluster is None else {"cluster": each.cluster}
+            said.append({"kind": each.kind, **lists} | ({"name": each.name, **number} if each.kind == "name" else {}))
+        return {"format": FORMAT, "recordings": dict(self.recordings), "corrections": said}
 
-    def of(self, paths: Iterable[str]) -> Corrections:
-        """Return those about the recordings `paths`, with pairs of their row numbers."""
-        row = {path: number for number, path in enumerate(paths)}
-        pairs = {
-            kind: tuple((row[a], row[b]) for a, b in getattr(self, kind) if a in row and b in row)
-            for kind in ("must_link", "cannot_link")
-        }
-        return Corrections(self.names, **pairs)
+    def of(self, index: pd.DataFrame | Iterable[str]) -> Corrections:
+        """Return those about some recordings, with row numbers for keys; `elsewhere` counts the others.
+
+        Parameters
+        ----------
+        index : pd.DataFrame or iterable of str
+            Metadata with ``path`` and, where it is known, ``sha256``; or paths.
+        """
+        row = _row_of(index, self.recordings)
+        here = [each.of(row) for each in self.entries]
+        kept = [each for each in here if each is not None]
+        return Corrections(entries=kept, elsewhere=self.elsewhere + len(here) - len(kept))
+
+    def named(self, labels: ArrayLike) -> dict[int, str]:
+        """Return cluster to name for `labels` [shape=(n,)]; the keys are to be row numbers, as `of` gives.
+
+        A cluster that is named twice has the later name.
+        """
+        labels = np.asarray(labels)
+        present, named = set(labels.tolist()) - {-1}, {}
+        for each in self.of_kind("name"):
+            cluster = _most(labels[list(each.group)]) if each.group else each.cluster
+            if cluster in present and cluster is not None:
+                named[cluster] = each.name
+        return named
 
 
 def read(path: str | Path | Sequence[str | Path] | None, root: str | Path = ".") -> Corrections:
@@ -76,7 +210,7 @@ def read(path: str | Path | Sequence[str | Path] | None, root: str | Path = ".")
     Raises
     ------
     ValueError
-        When a file is not there, or was not saved by a listening page; the message names it.
+        When a file is not there, was not saved by a listening page, or contradicts another one; the message names it.
 
     Examples
     --------
@@ -84,20 +218,57 @@ def read(path: str | Path | Sequence[str | Path] | None, root: str | Path = ".")
     >>> from pathlib import Path
     >>> from audioclust.curation import corrections
     >>> saved = Path(tempfile.mkdtemp()) / "heard.json"
-    >>> _ = saved.write_text(json.dumps({"format": "audioclust-corrections-1", "names": {"0": "Anna"},
-    ...                                  "must_link": [["a.wav", "b.wav"]], "cannot_link": []}))
+    >>> same = {"kind": "same", "recordings": ["path:a.wav", "path:b.wav"]}
+    >>> _ = saved.write_text(json.dumps({"format": "audioclust-corrections-2", "corrections": [same]}))
     >>> heard = corrections.read(saved)
     >>> corrections.apply([0, 1, 1], [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], heard, ["a.wav", "b.wav", "c.wav"]).tolist()
     [0, 0, 0]
     """
     if path is None:
         return Corrections()
-    paths = [path] if isinstance(path, (str, Path)) else path
-    return merge(*(_read(Path(root) / one) for one in paths))
+    paths = [Path(root) / one for one in ([path] if isinstance(path, (str, Path)) else path)]
+    said = [_read(one) for one in paths]
+    try:
+        return merge(*said)
+    except ValueError as error:
+        raise ValueError(f"{error}; in {', '.join(one.name for one in paths)}") from None
+
+
+def parse(document: Any) -> Corrections:
+    """Return the corrections that a document holds, as a page gives it; of two that exclude each other the later one.
+
+    Raises
+    ------
+    ValueError
+        When it is no document of corrections.
+
+    Examples
+    --------
+    >>> parse({"format": "audioclust-corrections-2", "corrections": [{"kind": "several", "recordings": ["path:a.wav"]}]})
+    Corrections(entries=[Correction(kind='several', recordings=('a.wav',), group=(), name='', cluster=None)])
+    """
+    try:
+        if document["format"] == FORMER:
+            return _former(document)
+        if document["format"] != FORMAT:
+            raise ValueError(document["format"])
+        entries: list[Correction] = []
+        for said in document["corrections"]:
+            entry = _entry(said)
+            entries = [each for each in entries if not _replaces(entry, each)] + [entry]
+        hints = {str(key): str(path) for key, path in document.get("recordings", {}).items() if _CHECKSUM.fullmatch(key)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError("corrections: this is no document of corrections") from None
+    return Corrections(entries=entries, recordings=hints)
 
 
 def merge(*corrections: Corrections) -> Corrections:
     """Join corrections of several pages; of two names for one cluster the later one counts.
+
+    Raises
+    ------
+    ValueError
+        When one says that recordings belong together and another one that they do not; the message names them.
 
     Examples
     --------
@@ -106,18 +277,19 @@ def merge(*corrections: Corrections) -> Corrections:
     >>> corrections.merge(first, corrections.Corrections({0: "Anne", 2: "music"})).names
     {0: 'Anne', 2: 'music'}
     """
-    names = {cluster: name for one in corrections for cluster, name in one.names.items()}
-    pairs = {
-        kind: tuple(dict.fromkeys(pair for one in corrections for pair in getattr(one, kind)))
-        for kind in ("must_link", "cannot_link")
-    }
-    return Corrections(names, **pairs)
+    hints = {key: path for one in corrections for key, path in one.recordings.items()}
+    merged = Corrections(entries=[each for one in corrections for each in one.entries], recordings=hints)
+    if len(corrections) > 1:
+        _check_contradictions(merged, lambda key: hints.get(key, key))
+    return merged
 
 
 def apply(
-    labels: ArrayLike, X: ArrayLike, corrections: Corrections, paths: Iterable[str] | None = None
+    labels: ArrayLike, X: ArrayLike, corrections: Corrections, paths: pd.DataFrame | Iterable[str] | None = None
 ) -> NDArray[np.intp]:
     """Change labels as little as the corrections ask for.
+
+    What was moved or split off is placed first, by itself; then must-links and cannot-links are met.
 
     Parameters
     ----------
@@ -126,8 +298,9 @@ def apply(
     X : array-like [shape=(n, d)]
         The vectors, see :func:`audioclust.curation.constraints.apply_constraints`.
     corrections : Corrections
-    paths : iterable of str [length n], optional
-        The recordings' paths; pairs about other recordings are left out. Without them the pairs are row numbers.
+    paths : pd.DataFrame of n rows or iterable of str [length n], optional
+        The recordings' metadata (``path``, ``sha256``), or their paths; corrections of other recordings are left out.
+        Without them the corrections are about row numbers.
 
     Returns
     -------
@@ -136,7 +309,7 @@ def apply(
     Raises
     ------
     ValueError
-        When corrections contradict each other.
+        When corrections contradict each other; the message names the recordings.
 
     Examples
     --------
@@ -145,19 +318,116 @@ def apply(
     >>> corrections.apply([0, 0, 1], [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], apart).tolist()
     [0, 2, 1]
     """
-    here = corrections if paths is None else corrections.of(paths)
-    return apply_constraints(labels, X, must_link=here.must_link, cannot_link=here.cannot_link)
+    here = corrections
+    if paths is not None:
+        paths = paths if isinstance(paths, pd.DataFrame) else list(paths)
+        here = corrections.of(paths)
+        named = list(paths["path"]) if isinstance(paths, pd.DataFrame) else paths
+        _check_contradictions(here, lambda row: named[row])
+    placed = _place(check_labels(labels, len(np.asarray(X))), here)
+    together = [pair for tied in here.must_link for pair in pairwise(tied)]
+    return apply_constraints(placed, X, must_link=together, cannot_link=here.cannot_link)
+
+
+def _place(labels: NDArray[Any], here: Corrections) -> NDArray[Any]:
+    """Give the recordings that were moved or split off their new labels."""
+    for each in here.of_kind("move", "split"):
+        rows, group = list(each.recordings), list(each.group)
+        target = _most(labels[group])
+        if each.kind == "move":
+            target = labels.max(initial=-1) + 1 if target is None else target
+            labels[[*rows, *(row for row in group if labels[row] == -1)]] = target
+        else:
+            inside = [row for row in rows if target is not None and labels[row] == target]
+            labels[inside] = labels.max(initial=-1) + 1
+    return labels
+
+
+def _most(labels: NDArray[Any]) -> int | None:
+    """Return the label that most of them have, noise left out; None where there is none."""
+    values, counts = np.unique(labels[labels != -1], return_counts=True)
+    return int(values[np.argmax(counts)]) if len(values) else None
+
+
+def _check_contradictions(corrections: Corrections, name: Any) -> None:
+    """Raise where a pair that does not belong together is tied together, by way of others perhaps."""
+    apart = corrections.cannot_link
+    tied = DisjointSet(dict.fromkeys(key for keys in (*corrections.must_link, *apart) for key in keys))
+    for keys in corrections.must_link:
+        for a, b in pairwise(keys):
+            tied.merge(a, b)
+    for a, b in apart:
+        if tied.connected(a, b):
+            raise ValueError(
+                f"corrections: {name(a)} and {name(b)} do not belong together (cannot_link), and are tied "
+                "together by others (must_link)"
+            )
+
+
+def _row_of(index: pd.DataFrame | Iterable[str], hints: Mapping[str, str]) -> Any:
+    """Return a function that gives the row of a key: of its checksum, else of its path; None where it is not there."""
+    frame = index if isinstance(index, pd.DataFrame) else pd.DataFrame({"path": list(index)})
+    by_path = {str(path): row for row, path in enumerate(frame["path"])}
+    by_sum: dict[str, list[int]] = {}
+    for column in ("sha256", "source_sha256"):
+        for row, key in enumerate(frame[column] if column in frame else ()):
+            by_sum.setdefault(str(key), []).append(row)
+
+    def row_of(key: str) -> int | None:
+        hinted = by_path.get(hints.get(key, key))
+        if key in by_sum:  # exact copies have one checksum
+            return hinted if hinted in by_sum[key] else by_sum[key][0]
+        return None if by_sum and key in hints else hinted
+
+    return row_of
 
 
 def _read(path: Path) -> Corrections:
     if not path.is_file():
         raise ValueError(f"corrections: there is no {path}")
     try:
-        said = files.read_json(path)
-        if said["format"] != FORMAT:
-            raise ValueError(said["format"])
-        names = {int(cluster): str(name) for cluster, name in said["names"].items()}
-        pairs = {kind: tuple((str(a), str(b)) for a, b in said[kind]) for kind in ("must_link", "cannot_link")}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return parse(files.read_json(path))
+    except ValueError:
         raise ValueError(f"corrections: {path} was not saved by a listening page") from None
-    return Corrections(names, **pairs)
+
+
+def _entry(said: Mapping[str, Any]) -> Correction:
+    kind = said["kind"]
+    recordings, group = (
+        tuple(map(_key, said[name])) if name in KINDS[kind] else () for name in ("recordings", "group")
+    )
+    if kind == "different" and len(recordings) != 2:
+        raise ValueError("different: not two recordings")
+    cluster = said.get("cluster") if kind == "name" else None
+    if cluster is not None and not is_whole(cluster):
+        raise ValueError("cluster: no whole number")
+    return Correction(kind, recordings, group, _text(said["name"]) if kind == "name" else "", cluster)
+
+
+def _replaces(later: Correction, earlier: Correction) -> bool:
+    """Return whether one that was said later stands for an earlier one about the same recordings or group."""
+    if later.kind == "name" or earlier.kind == "name":
+        return later.kind == earlier.kind and set(later.group) == set(earlier.group) != set()
+    families = (_PAIRS, _PLACES, (later.kind,))
+    alike = any(later.kind in kinds and earlier.kind in kinds for kinds in families)
+    return alike and set(later.recordings) == set(earlier.recordings)
+
+
+def _former(said: Mapping[str, Any]) -> Corrections:
+    names = {int(cluster): str(name) for cluster, name in said["names"].items()}
+    must, cannot = ([(_text(a), _text(b)) for a, b in said[kind]] for kind in ("must_link", "cannot_link"))
+    return Corrections(names, must_link=must, cannot_link=cannot)
+
+
+def _key(text: Any) -> str:
+    return _text(text).removeprefix("path:")
+
+
+def _written(key: Key) -> Key:
+    return key if not isinstance(key, str) or _CHECKSUM.fullmatch(key) else f"path:{key}"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
