@@ -39,13 +39,14 @@ def group(
     out: Annotated[Path | None, typer.Option(help="Where the answer goes; by default FOLDER-groups, here.")] = None,
     sort: Annotated[Path | None, typer.Option(help="Fill this folder with a folder per group.")] = None,
     link: Annotated[bool, typer.Option("--link/--copy", help="What those hold: links, or copies.")] = True,
+    corrections: Annotated[list[Path] | None, typer.Option(help="What a listening page saved, once or more.")] = None,
     jobs: JobsOption = "-1",
 ) -> None:
     """Group the recordings in a folder: how many groups, who is in which, how sure; with a page to listen to."""
     from audioclust import grouping
     from audioclust.curation.folders import sort_into_folders
 
-    found = grouping.grouped(folder, kind, groups, out, jobs=_jobs(jobs))
+    found = grouping.grouped(folder, kind, groups, out, corrections=corrections or None, jobs=_jobs(jobs))
     _tell((found.out / "summary.txt").read_text(encoding="utf-8").rstrip("\n"))
     for name in ("groups.csv", "listen.html", "figures"):
         _tell(f"{name:12}{found.out / name}")
@@ -257,7 +258,7 @@ def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, *
 def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
     """Write the tables, then show the most important ones: whoever reads them may stop after a line."""
     from audioclust import runs
-    from audioclust.report import tables
+    from audioclust.report import index, tables
 
     collected = runs.collect(home, agreement=True)
     folder = home.results / "tables"
@@ -270,6 +271,8 @@ def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
     if collected["algorithm"].isna().all():
         raise ValueError(f"{home.results} holds no runs yet that cluster: audioclust sweep, or audioclust demo")
     written = tables.write(collected, folder, results=home.results)
+    if not datasets:
+        written.insert(0, index(collected, home.results))
     for table in tables.comparison(collected)["comparison"]:
         if table.title.startswith(("Chosen", "Best", "Without labels")):
             _tell(table.to_markdown())

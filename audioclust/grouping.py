@@ -8,12 +8,14 @@ where it was, and one that is repeated ends at once. Nothing is ever written to 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from audioclust import files, parallel, recording, runs
+from audioclust.curation.corrections import read as read_corrections
 from audioclust.datasets.metadata import checked_folder, is_unchanged, recordings_under
 from audioclust.project import Project
 from audioclust.runs import groups as steps
@@ -60,6 +62,7 @@ def group(
     groups: int | None = None,
     out: str | Path | None = None,
     *,
+    corrections: str | Path | Sequence[str | Path] | None = None,
     jobs: parallel.Jobs = -1,
 ) -> tuple[pd.DataFrame, Path]:
     """Group the recordings in a folder: how many groups, who is in which, how sure.
@@ -76,6 +79,8 @@ def group(
     out : str or Path, optional
         Where the answer goes; by default ``FOLDER-groups`` in the working folder, or beside the recordings if the
         working folder is among them.
+    corrections : path or sequence of paths, optional
+        What a listening page saved: the groups are corrected by it, and ``summary.txt`` says what that changed.
     jobs : int or str
         Worker processes, see `audioclust.parallel`.
 
@@ -84,7 +89,8 @@ def group(
     table : pd.DataFrame
         One row per usable recording: ``path``; ``group``, from 0, the largest first; ``confidence`` in [0, 1];
         ``role``, "typical", "border" or "outlier" (see `curation.review.roles`); and ``level_N``, its
-        group at every other level at which the recordings form groups, N being their number.
+        group at every other level at which the recordings form groups, N being their number; with corrections
+        ``group_name`` and ``several_voices``, where a listener said so.
     folder : Path
         Where ``groups.csv``, ``summary.txt``, ``listen.html`` and ``figures/`` are.
 
@@ -104,7 +110,7 @@ def group(
     >>> table["group"].nunique(), folder.name  # doctest: +SKIP
     (6, 'recordings-groups')
     """
-    found = grouped(folder, kind, groups, out, jobs=jobs)
+    found = grouped(folder, kind, groups, out, corrections=corrections, jobs=jobs)
     return found.table, found.out
 
 
@@ -114,6 +120,7 @@ def grouped(
     groups: int | None = None,
     out: str | Path | None = None,
     *,
+    corrections: str | Path | Sequence[str | Path] | None = None,
     jobs: parallel.Jobs = -1,
     look_again: bool = True,
 ) -> Grouped:
@@ -126,6 +133,7 @@ def grouped(
     if groups is not None:
         check_number("groups", groups, 1, whole=True)
     parallel.worker_count(jobs)
+    heard = _files(corrections)
     source, target = _places(folder, out)
     if not recordings_under(source):
         raise ValueError(f"{source}: no sound files ({', '.join(sorted(recording.EXTENSIONS))}): nothing to group")
@@ -137,7 +145,8 @@ def grouped(
     metadata = home.metadata(name)
     if metadata["problem"].isna().sum() < 2:
         raise ValueError(f"{source}: {runs.usable(metadata)}: there is nothing to group")
-    task = runs.Task.of("group", home, {"dataset": name, "kind": kind, "groups": groups, "jobs": jobs})
+    wanted = {"dataset": name, "kind": kind, "groups": groups, "corrections": heard, "jobs": jobs}
+    task = runs.Task.of("group", home, wanted)
     _run(task, resume=True)
     _publish(task.folder, target)
     return Grouped(target, source, home, name, task.folder)
@@ -202,6 +211,16 @@ def similar(
     table = table.merge(known.table[["path", "group"]], on="path")
     table = table[[(known.source / path).resolve() != file for path in table["path"]]]
     return table.sort_values("similarity", ascending=False, kind="stable").head(n).reset_index(drop=True)
+
+
+def _files(corrections: str | Path | Sequence[str | Path] | None) -> list[str] | None:
+    """Return the full paths of files of corrections, after a look whether they can be read."""
+    if corrections is None:
+        return None
+    paths = [corrections] if isinstance(corrections, (str, Path)) else corrections
+    found = [str(Path(path).expanduser().resolve()) for path in paths]
+    read_corrections(found)
+    return found
 
 
 def _places(folder: str | Path, out: str | Path | None) -> tuple[Path, Path]:

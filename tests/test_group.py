@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import audioclust
-from audioclust import audio, grouping
+from audioclust import audio, files, grouping
 from audioclust.clustering.ensemble import chance, memberships, partitions
 from audioclust.curation.folders import sort_into_folders
 from audioclust.curation.review import roles
@@ -266,3 +266,28 @@ def test_clusterings_of_vectors_without_groups_agree_by_chance(rng):
     shared = memberships(labels)
     assert shared.sum(axis=0) == pytest.approx(np.sqrt((shared > 0).sum(axis=0)))
     assert chance(parts) > 0.5
+
+
+def test_corrections_are_applied_and_the_change_is_told(found, sounds, tmp_path):
+    table, metadata = found.table, found.home.metadata(found.dataset).set_index("path")
+    tones = table.loc[table["path"].str.startswith("tone"), "path"].tolist()
+    key = dict(zip(metadata.index, metadata["sha256"], strict=True))
+    said = [
+        {"kind": "name", "name": "<b>tones</b>", "group": [key[path] for path in tones[:3]]},
+        {"kind": "move", "recordings": [key["hiss/0.wav"]], "group": [key[path] for path in tones[:3]]},
+        {"kind": "several", "recordings": [key["clicks/1.wav"]]},
+        {"kind": "different", "recordings": [key["clicks/1.wav"], key["clicks/2.wav"]]},
+        {"kind": "same", "recordings": ["0" * 64, key["clicks/2.wav"]]},
+    ]
+    saved = files.write_json(tmp_path / "heard.json", {"format": "audioclust-corrections-2", "corrections": said})
+    corrected, out = audioclust.group(sounds, out=found.out, corrections=saved, jobs=1)
+    group = dict(zip(corrected["path"], corrected["group"], strict=True))
+    assert group["hiss/0.wav"] == group["tone/3.wav"] != group["hiss/1.wav"]
+    assert group["clicks/1.wav"] != group["clicks/2.wav"]
+    assert corrected.loc[corrected["group"] == group["tone/3.wav"], "group_name"].eq("<b>tones</b>").all()
+    assert corrected.loc[corrected["several_voices"], "path"].tolist() == ["clicks/1.wav"]
+    text = (out / "summary.txt").read_text(encoding="utf-8")
+    assert "4 corrections used, 1 of other recordings left out: groups 3 -> 4, silhouette " in text
+    assert "as said 0 -> 1, ami 1 -> 0." in text
+    with pytest.raises(ValueError, match=r"missing\.json"):
+        audioclust.group(sounds, out=found.out, corrections=tmp_path / "missing.json")

@@ -2,19 +2,8 @@
 
 A file is ``{"format": "audioclust-corrections-2", "recordings": {CHECKSUM: path}, "corrections": [...]}``. Recordings
 are named by their checksums, groups by a few recordings that stand for them, so that a file fits another clustering of
-the same recordings, too. The corrections, in the order in which they were made:
-
-=========== ========================= ==========================================================================
-kind        holds                     means
-=========== ========================= ==========================================================================
-name        name, group (, cluster)   the name of the group
-same        recordings                they belong together: must-link
-different   two recordings            they do not: cannot-link; such rejected pairs are kept
-outside     recordings, group         they are not in that group ("not this voice"): cannot-link with it
-move        recordings, group         they belong to that group, and nothing else changes
-split       recordings, group         they leave that group together, and nothing else changes
-several     recordings                each holds more than one voice or sound; they make no prototype
-=========== ========================= ==========================================================================
+the same recordings, too. What can be
+said is listed in :mod:`audioclust.curation.correction`; it stands in the order in which it was said.
 
 Files of the former format (``audioclust-corrections-1``: ``names`` by number of the cluster, ``must_link`` and
 ``cannot_link`` with pairs of paths) are read as well.
@@ -22,11 +11,10 @@ Files of the former format (``audioclust-corrections-1``: ``names`` by number of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,51 +23,13 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from audioclust import files
 from audioclust.curation.constraints import apply_constraints
-from audioclust.validation import check_labels, is_whole
+from audioclust.curation.correction import CHECKSUM, Correction, Key, text
+from audioclust.validation import check_labels
 
 __all__ = ["FORMAT", "Correction", "Corrections", "apply", "merge", "parse", "read"]
 
 FORMAT = "audioclust-corrections-2"
 FORMER = "audioclust-corrections-1"
-KINDS = {
-    "name": ("group",),
-    "same": ("recordings",),
-    "different": ("recordings",),
-    "outside": ("recordings", "group"),
-    "move": ("recordings", "group"),
-    "split": ("recordings", "group"),
-    "several": ("recordings",),
-}
-"""What is said, and the lists of recordings that it needs."""
-
-_PAIRS, _PLACES = ("same", "different"), ("outside", "move", "split")
-_CHECKSUM = re.compile("[0-9a-f]{64}")
-Key = Any  # of a recording: its checksum, its path, or its row
-
-
-class Correction(NamedTuple):
-    """One thing that a listener said; see the table above."""
-
-    kind: str
-    recordings: tuple[Key, ...] = ()
-    group: tuple[Key, ...] = ()
-    name: str = ""
-    cluster: int | None = None
-
-    def of(self, row: Any) -> Correction | None:
-        """Return it about rows, where `row` gives the row of a key or None; None where too little is here."""
-        recordings, group = (
-            tuple(dict.fromkeys(found for key in keys if (found := row(key)) is not None))
-            for keys in (self.recordings, self.group)
-        )
-        by_number = self.kind == "name" and not self.group
-        enough = 2 if self.kind in _PAIRS else 1
-        fits = all(
-            len(each) >= enough
-            for name, each in (("recordings", recordings), ("group", group))
-            if name in KINDS[self.kind]
-        )
-        return self._replace(recordings=recordings, group=group) if fits or by_number else None
 
 
 class Corrections:
@@ -159,11 +109,7 @@ class Corrections:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a file of these corrections holds."""
-        said = []
-        for each in self.entries:
-            lists = {name: [_written(key) for key in getattr(each, name)] for name in KINDS[each.kind]}
-            number = {} if each.cluster is None else {"cluster": each.cluster}
-            said.append({"kind": each.kind, **lists} | ({"name": each.name, **number} if each.kind == "name" else {}))
+        said = [each.as_dict() for each in self.entries]
         return {"format": FORMAT, "recordings": dict(self.recordings), "corrections": said}
 
     def of(self, index: pd.DataFrame | Iterable[str]) -> Corrections:
@@ -244,7 +190,8 @@ def parse(document: Any) -> Corrections:
 
     Examples
     --------
-    >>> parse({"format": "audioclust-corrections-2", "corrections": [{"kind": "several", "recordings": ["path:a.wav"]}]})
+    >>> several = {"kind": "several", "recordings": ["path:a.wav"]}
+    >>> parse({"format": "audioclust-corrections-2", "corrections": [several]})
     Corrections(entries=[Correction(kind='several', recordings=('a.wav',), group=(), name='', cluster=None)])
     """
     try:
@@ -254,9 +201,9 @@ def parse(document: Any) -> Corrections:
             raise ValueError(document["format"])
         entries: list[Correction] = []
         for said in document["corrections"]:
-            entry = _entry(said)
-            entries = [each for each in entries if not _replaces(entry, each)] + [entry]
-        hints = {str(key): str(path) for key, path in document.get("recordings", {}).items() if _CHECKSUM.fullmatch(key)}
+            entry = Correction.parse(said)
+            entries = [each for each in entries if not entry.replaces(each)] + [entry]
+        hints = {str(key): str(path) for key, path in document.get("recordings", {}).items() if CHECKSUM.fullmatch(key)}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError("corrections: this is no document of corrections") from None
     return Corrections(entries=entries, recordings=hints)
@@ -370,7 +317,7 @@ def _row_of(index: pd.DataFrame | Iterable[str], hints: Mapping[str, str]) -> An
     by_path = {str(path): row for row, path in enumerate(frame["path"])}
     by_sum: dict[str, list[int]] = {}
     for column in ("sha256", "source_sha256"):
-        for row, key in enumerate(frame[column] if column in frame else ()):
+        for row, key in enumerate(frame.get(column, ())):
             by_sum.setdefault(str(key), []).append(row)
 
     def row_of(key: str) -> int | None:
@@ -391,43 +338,7 @@ def _read(path: Path) -> Corrections:
         raise ValueError(f"corrections: {path} was not saved by a listening page") from None
 
 
-def _entry(said: Mapping[str, Any]) -> Correction:
-    kind = said["kind"]
-    recordings, group = (
-        tuple(map(_key, said[name])) if name in KINDS[kind] else () for name in ("recordings", "group")
-    )
-    if kind == "different" and len(recordings) != 2:
-        raise ValueError("different: not two recordings")
-    cluster = said.get("cluster") if kind == "name" else None
-    if cluster is not None and not is_whole(cluster):
-        raise ValueError("cluster: no whole number")
-    return Correction(kind, recordings, group, _text(said["name"]) if kind == "name" else "", cluster)
-
-
-def _replaces(later: Correction, earlier: Correction) -> bool:
-    """Return whether one that was said later stands for an earlier one about the same recordings or group."""
-    if later.kind == "name" or earlier.kind == "name":
-        return later.kind == earlier.kind and set(later.group) == set(earlier.group) != set()
-    families = (_PAIRS, _PLACES, (later.kind,))
-    alike = any(later.kind in kinds and earlier.kind in kinds for kinds in families)
-    return alike and set(later.recordings) == set(earlier.recordings)
-
-
 def _former(said: Mapping[str, Any]) -> Corrections:
     names = {int(cluster): str(name) for cluster, name in said["names"].items()}
-    must, cannot = ([(_text(a), _text(b)) for a, b in said[kind]] for kind in ("must_link", "cannot_link"))
+    must, cannot = ([(text(a), text(b)) for a, b in said[kind]] for kind in ("must_link", "cannot_link"))
     return Corrections(names, must_link=must, cannot_link=cannot)
-
-
-def _key(text: Any) -> str:
-    return _text(text).removeprefix("path:")
-
-
-def _written(key: Key) -> Key:
-    return key if not isinstance(key, str) or _CHECKSUM.fullmatch(key) else f"path:{key}"
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value

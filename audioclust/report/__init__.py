@@ -1,19 +1,22 @@
 """What a person reads, looks at and listens to: tables, figures, and a page that plays every cluster.
 
-``report.tables`` writes the comparison, ``report.plots`` draws, ``report.listen`` makes a listening page. All three
-take what other modules return (tables, arrays, labels) and know nothing of how it was computed.
+``report.tables`` writes the comparison, ``report.plots`` draws, ``report.listen`` makes a listening page,
+``report.index`` a page of all runs. All take what other modules return (tables, arrays, labels) and know nothing of how
+it was computed.
 """
 
 from importlib import import_module
 from typing import Any
 
-__all__ = ["listen", "plots", "tables"]
+__all__ = ["index", "listen", "plots", "tables"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: matplotlib alone costs most of a second.
     if name == "listen":
         return import_module("audioclust.report.pages").listen
+    if name == "index":
+        return import_module("audioclust.report.pages.index").index
     if name in ("plots", "tables"):
         return import_module(f"audioclust.report.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from audioclust import audio, clustering, embeddings, evaluation, features, files, parallel, recording
 from audioclust.clustering.ensemble import chance, memberships, partitions
 from audioclust.clustering.levels import is_stable
+from audioclust.curation.corrections import Corrections
 from audioclust.curation.review import roles
 from audioclust.features.vectors import reduce, scale
 from audioclust.geometry import unit_rows
@@ -31,6 +32,7 @@ __all__ = [
     "Answer",
     "Vectors",
     "answer",
+    "by_size",
     "joint",
     "kind_of",
     "summary",
@@ -99,6 +101,10 @@ class Answer:
         The ladder that the levels were read from.
     agreement : pd.Series
         By feature: how well its clusterings agree with those of other features; empty where there is one feature.
+    named : dict of int to str
+        Groups that a listener named.
+    heard : Corrections
+        What a listener said about these recordings, by their rows.
     """
 
     labels: NDArray[np.intp]
@@ -108,6 +114,8 @@ class Answer:
     stable: bool = True
     rungs: list[Any] = field(default_factory=list)
     agreement: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    named: dict[int, str] = field(default_factory=dict)
+    heard: Corrections = field(default_factory=Corrections)
 
 
 def kind_of(metadata: pd.DataFrame, root: Path, kind: str = "auto", *, random_state: int = 0) -> tuple[str, str]:
@@ -223,7 +231,7 @@ def _voices(given: Vectors, random_state: int) -> Answer:
     found = clustering.make("auto", random_state=random_state).fit(given.X)
     several = found.n_clusters_ > 1
     stability = next(level.stability for level in found.levels_ if level.n_clusters == found.n_clusters_)
-    return _by_size(
+    return by_size(
         Answer(found.labels_, found.confidence_, found.levels_, stability if several else math.nan, True, found.rungs_)
     )
 
@@ -235,7 +243,7 @@ def _sounds(given: Vectors, random_state: int) -> Answer:
     stable = is_stable(stability, chance(given.parts, found.n_clusters_, random_state=random_state))
     agreement = _by_feature(clustering.consensus(labels, names, n_clusters=found.n_clusters_).agreement, names)
     answer = Answer(found.labels_, found.confidence_, found.levels_, stability, stable, found.rungs_, agreement)
-    return _by_size(answer)
+    return by_size(answer)
 
 
 def _asked(given: Vectors, by_themselves: Answer, groups: int, random_state: int) -> Answer:
@@ -243,7 +251,7 @@ def _asked(given: Vectors, by_themselves: Answer, groups: int, random_state: int
     labels, names = partitions(given.parts, n_clusters=groups, random_state=random_state)
     found = clustering.consensus(labels, names, n_clusters=groups)
     both = replace(by_themselves, labels=found.labels, confidence=found.confidence, stability=math.nan)
-    return _by_size(replace(both, agreement=_by_feature(found.agreement, names)))
+    return by_size(replace(both, agreement=_by_feature(found.agreement, names)))
 
 
 def _by_feature(agreement: Floats, names: list[str]) -> pd.Series:
@@ -252,17 +260,28 @@ def _by_feature(agreement: Floats, names: list[str]) -> pd.Series:
     return means if len(means) > 1 else pd.Series(dtype=float)
 
 
-def _by_size(found: Answer) -> Answer:
+def by_size(found: Answer) -> Answer:
     """Give the largest group the number 0; among equally large ones the one whose first recording comes first."""
     groups, first, place, sizes = np.unique(found.labels, return_index=True, return_inverse=True, return_counts=True)
+    if groups[0] < 0:
+        return found
     order = np.argsort(np.lexsort([first, -sizes]))
-    return replace(found, labels=np.where(found.labels < 0, -1, order[place]) if groups[0] >= 0 else found.labels)
+    named = {int(order[np.searchsorted(groups, group)]): name for group, name in found.named.items()}
+    return replace(found, labels=order[place], named=named)
 
 
 def table(given: Vectors, found: Answer) -> pd.DataFrame:
-    """Return one row per recording: ``path, group, confidence, role``, and its group at every other level."""
+    """Return one row per recording: ``path, group, confidence, role``, and its group at every other level.
+
+    After corrections there are also ``group_name``, where a listener named a group, and ``several_voices``, where one
+    heard more than one voice in a recording.
+    """
     rows = given.index[["path"]].assign(group=found.labels, confidence=found.confidence.round(4))
     rows["role"] = roles(given.X, found.labels)
+    if found.named:
+        rows["group_name"] = pd.Series(found.labels, index=rows.index).map(found.named)
+    if found.heard.several:
+        rows["several_voices"] = np.isin(np.arange(len(rows)), found.heard.several)
     for level in levels.beside(found.levels, found.labels):
         name = f"level_{level.n_clusters}"
         rows[name if name not in rows else f"{name}_from_{level.neighbours[0]}_neighbours"] = level.labels

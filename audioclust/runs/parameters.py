@@ -132,6 +132,21 @@ class Transform(Parameters):
     settings: dict[str, Any] = {}
 
 
+class _Corrected(Parameters):
+    corrections: str | list[str] | None = None  # saved by listening pages; a relative path starts at the project
+
+    @field_validator("corrections")
+    @classmethod
+    def _readable(cls, paths: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        marks.read(paths, info.data["project"])
+        return paths
+
+    def identity(self) -> dict[str, Any]:
+        """Return the parameters that decide the result; corrections by what they say."""
+        heard = marks.read(self.corrections, str(self.project))
+        return {**super().identity(), "corrections": heard.as_dict() if heard else []}
+
+
 class _OnAudio(Parameters):
     transform: dict[str, Any] | None = None  # settings of 02 whose recordings are used; None takes the original ones
     settings: dict[str, Any] = {}  # of `audioclust.features.extract`
@@ -146,7 +161,7 @@ class Features(_OnAudio):
     descriptors: bool = False
 
 
-class _Clustering(_OnAudio):
+class _Clustering(_Corrected, _OnAudio):
     takes: ClassVar[str] = "vectors"  # what the algorithms are fitted on
     metric: ClassVar[str] = "euclidean"  # of silhouettes and of the recordings to listen to
     labels: list[str] = ["label"]  # columns to score against; none needs to be there
@@ -158,7 +173,6 @@ class _Clustering(_OnAudio):
     projection: Projection = "pca"
     figures: bool = True
     listen: str | None = None  # the algorithm whose clusters become a listening page
-    corrections: str | list[str] | None = None  # saved by listening pages; a relative path starts at the project
 
     @field_validator("k")
     @classmethod
@@ -176,12 +190,6 @@ class _Clustering(_OnAudio):
                 raise ValueError(f"{name!r} does not take {cls.takes}; give some of {allowed}")
         return names
 
-    @field_validator("corrections")
-    @classmethod
-    def _readable(cls, paths: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
-        marks.read(paths, info.data["project"])
-        return paths
-
     @model_validator(mode="after")
     def _among(self) -> Self:
         if self.listen is not None and self.listen not in self.algorithms:
@@ -189,11 +197,6 @@ class _Clustering(_OnAudio):
                 raise ValueError(f"listen={self.listen!r}: give one of the algorithms, {', '.join(self.algorithms)}")
             object.__setattr__(self, "listen", self.algorithms[0])
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """Return the parameters that decide the result; corrections by what they say."""
-        heard = marks.read(self.corrections, str(self.project))
-        return {**super().identity(), "corrections": heard.as_dict() if heard else []}
 
 
 class Classical(_Clustering):
@@ -267,7 +270,7 @@ class Unlabelled(_Clustering):
     _joins = field_validator("join")(_checked_join)
 
 
-class Group(Parameters):
+class Group(_Corrected):
     """group: one folder in, groups out."""
 
     notebook: ClassVar[str] = "group"

@@ -269,15 +269,12 @@ class Run:
         labels, heard = self.labels(self.answer), corrections.read(p.corrections, str(p.project))
         if not heard:
             return labels, {}
-        labels = corrections.apply(labels, X, heard, index["path"])
-        here = heard.of(index["path"])
-        self.outputs["corrections"] = {
-            kind: f"{len(getattr(here, kind))} of {len(getattr(heard, kind))} pairs are of these recordings"
-            for kind in ("must_link", "cannot_link")
-        }
+        labels = corrections.apply(labels, X, heard, index)
+        here = heard.of(index)
+        self.outputs["corrections"] = {"used": len(here), "of other recordings": here.elsewhere}
         for column in [*p.labels] or [None]:
             self.add(labels, X, index, algorithm=f"{self.answer}:corrected", label=column, **what)
-        return labels, {cluster: name for cluster, name in heard.names.items() if cluster in labels and cluster != -1}
+        return labels, here.named(labels)
 
     def known_labels(self, index: pd.DataFrame) -> list[str]:
         """Return the label columns of the parameters that `index` has values in."""

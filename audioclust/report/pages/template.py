@@ -41,7 +41,7 @@ def fill(template: str, *, title: str, **parts: str) -> str:
         _read(f"{'built' if template == 'listen' else 'templates'}/{template}.{kind}") for kind in ("css", "js")
     )
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data: file: 'self'; "
         "media-src data: blob: file: 'self'; base-uri 'none'; form-action 'none'"
     )
     title = html.escape(title)

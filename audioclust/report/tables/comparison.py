@@ -8,15 +8,14 @@ highest mean NMI: labels score here, they chose nothing before. A best of many i
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import pandas as pd
 
 from audioclust import files
 from audioclust.report.pages import template as pages
+from audioclust.report.pages.run_list import facts, run_list
 from audioclust.report.tables import formats
 from audioclust.report.tables.aggregate import aggregate, tidy
 from audioclust.report.tables.beside_published import published
@@ -186,52 +185,11 @@ def _index(runs: pd.DataFrame, kinds: dict[str, list[Table]], folder: Path, resu
         + "</small></li>"
         for name in kinds
     )
-    failed = int((runs["error"] != "").sum())
-    facts = {
-        "dataset": runs["dataset"].nunique(),
-        "run": len(runs[["dataset", "run"]].drop_duplicates()) if "run" in runs else 0,
-        "clustering": len(runs) - failed,
-        "failed": failed,
-    }
-    counts = "".join(
-        f"<div><b>{number:,}</b>{name}{'s' * (number != 1 and name != 'failed')}</div>"
-        for name, number in facts.items()
-        if number or name != "failed"
-    )
-    lead = f"<div class=facts>{counts}</div>\n<ul class=files>{links}</ul>\n"
+    lead = f"{facts(runs)}<ul class=files>{links}</ul>\n"
     best = [
         table for table in kinds.get("comparison", []) if table.title.startswith(("Chosen ", "Best ", "Without labels"))
     ]
-    return page("Results", best, lead=lead, tail=_run_list(runs, folder, results))
+    return page("Results", best, lead=lead, tail=run_list(runs, folder, results))
 
 
 _FORMATS = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
-
-
-def _run_list(runs: pd.DataFrame, folder: Path, results: Path) -> str:
-    """List the runs by dataset, each with links to what it left behind."""
-    if "run" not in runs:
-        return ""
-    sections = []
-    for dataset, of_dataset in runs.groupby("dataset", sort=False):
-        items = []
-        for run, rows in of_dataset.groupby("run", sort=False):
-            place = results / str(dataset) / str(run)
-            links = [
-                f'<a href="{html.escape(_link(place / name, folder))}">{label}</a>'
-                for name, label in _LEFT_BEHIND.items()
-                if (place / name).exists()
-            ]
-            failed = int((rows["error"] != "").sum())
-            note = f" <em>{failed} failed</em>" if failed else ""
-            items.append(f"<li><code>{html.escape(str(run))}</code>{note} <small>{' · '.join(links)}</small></li>")
-        summary = f"{html.escape(str(dataset))}: {len(items)} run{'s' * (len(items) > 1)}"
-        sections.append(f"<details><summary>{summary}</summary><ul>{''.join(items)}</ul></details>")
-    return f"<section class=runs><h2>Runs</h2>{''.join(sections)}</section>\n"
-
-
-_LEFT_BEHIND = {"listen.html": "listen", "notebook.html": "notebook", "notebook.ipynb": "ipynb", "figures": "figures"}
-
-
-def _link(path: Path, folder: Path) -> str:
-    return quote(Path(os.path.relpath(path, folder)).as_posix())

@@ -161,6 +161,8 @@ def _html_cell(table: Table, row: int, place: int, column: Any) -> str:
     numeric = is_number(value)
     cell = escape(text)
     cell = {1: f"<b>{cell}</b>", 2: f"<u>{cell}</u>"}.get(table.mark(row, column), cell)
+    if address := table.link(row, column):
+        cell = f'<a href="{escape(address)}">{cell}</a>'
     if numeric and table.deviates(column):
         # An empty one keeps the numbers of a column below one another.
         cell += f"<small>{'± ' + deviation if deviation else ''}</small>"

@@ -40,6 +40,8 @@ class Table:
         How a word is written for a reader ("K-Means" for ``kmeans``), by column. CSV keeps the plain word.
     heads : mapping of column to str
         The same for headings.
+    links : mapping of column to sequence of str
+        In HTML: where each cell leads, by column; "" for nowhere.
     csv_only : sequence of columns
         Columns that only CSV has.
     stub : int
@@ -75,6 +77,7 @@ class Table:
     scale: Mapping[Any, float] | float = field(default_factory=dict)
     words: Mapping[Any, Callable[[Any], str]] = field(default_factory=dict)
     heads: Mapping[Any, str] = field(default_factory=dict)
+    links: Mapping[Any, Sequence[str]] = field(default_factory=dict)
     csv_only: Sequence[Any] = ()
     stub: int = 1
     flagged: Sequence[int] = ()
@@ -126,6 +129,10 @@ class Table:
     def mark(self, row: int, column: Any) -> int:
         """Return 1 for a best cell, 2 for a second best, 0 otherwise."""
         return int(self._marks[column][row]) if column in self._marks else 0
+
+    def link(self, row: int, column: Any) -> str:
+        """Return the address that a cell leads to, "" where there is none."""
+        return self.links[column][row] if column in self.links else ""
 
     def deviates(self, column: Any) -> bool:
         """Return whether any cell of a column has a deviation."""

@@ -1,4 +1,19 @@
 "use strict";
+// Above a long table stands a field that leaves the rows with all the words typed.
+for (const table of document.querySelectorAll("table")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < 8) continue;
+  const texts = rows.map(row => [...row.cells].map(cell => cell.textContent).join(" ").toLowerCase());
+  const field = Object.assign(document.createElement("input"), {type: "search", placeholder: "filter"});
+  const told = document.createElement("output");
+  field.ariaLabel = `filter the rows of: ${table.closest("figure").querySelector("h2").textContent}`;
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/);
+    rows.forEach((row, place) => { row.hidden = !words.every(word => texts[place].includes(word)); });
+    told.value = field.value.trim() ? `${rows.filter(row => !row.hidden).length} of ${rows.length}` : "";
+  });
+  table.closest("figure").querySelector("figcaption").append(field, told);
+}
 // A click on a heading sorts by it: numbers from the largest, words from A; missing values stay at the end.
 for (const table of document.querySelectorAll("table")) {
   const heads = [...table.tHead.lastElementChild.cells];
