@@ -115,7 +115,7 @@ def _chosen(table: pd.DataFrame, by: str) -> Table | None:
     if not rows:
         return None
     chosen = pd.DataFrame([row for _, row in rows])
-    more = {f"best {name_of(by)}, labels in view": (tops, by)} if np.isfinite(tops).any() else {}
+    more = {f"best {name_of(by)}": (tops, by)} if np.isfinite(tops).any() else {}
     made = _table(
         chosen,
         "Chosen without labels",
@@ -186,7 +186,7 @@ def _table(
     links = {name: [each.get(name, "") for each in rows["links"]] for name in _PRODUCTS}
     for name, addresses in links.items():
         if any(addresses):
-            columns[name] = [_PRODUCTS[name][1] if each else None for each in addresses]
+            columns[name] = [_PRODUCTS[name][1] if each else "" for each in addresses]
     return Table(
         title=title,
         values=pd.DataFrame(columns),
