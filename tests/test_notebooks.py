@@ -75,6 +75,16 @@ ROWS = [
         ("speaker", 0.25),
     ),
     ("group", {}, ["groups.csv", "summary.txt", "listen.html", "figures/map.png", "figures/ladder.png"], None),
+    (
+        "10_explore",
+        {"label": "speaker", "features": ["mel", "mfcc"], "examples": 2},
+        [
+            "quality.csv",
+            "descriptors.csv",
+            *(f"figures/{name}.png" for name in ("example", "distributions", "projections")),
+        ],
+        None,
+    ),
     ("09_results", {"dataset": "all"}, [], None),
 ]
 
@@ -109,6 +119,9 @@ def test_what_the_notebooks_left_behind(home):
     assert collected.groupby("algorithm")["seed"].nunique()["kmeans"] == 2
     assert collected["nuisance_duration"].notna().all()
     assert (home.results / "tables" / "comparison.tex").exists()
+    assert "Chosen without labels" in (home.results / "index.html").read_text(encoding="utf-8")
+    (explored,) = home.results.glob("synthetic/10*/notebook.ipynb")
+    assert explored.read_text(encoding="utf-8").count("<audio controls") >= 2
     (labels,) = home.results.glob("synthetic/04*/labels.parquet")
     table = pd.read_parquet(labels)
     assert {"path", "truth", "cluster", "silhouette", "probability"} <= set(table.columns)

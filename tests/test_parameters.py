@@ -22,7 +22,7 @@ def test_the_model_and_the_parameters_cell_have_the_same_defaults(name):
 
 
 def test_every_notebook_has_a_model():
-    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} - {"10_explore"} <= set(MODELS)
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(MODELS)
 
 
 @pytest.mark.parametrize(

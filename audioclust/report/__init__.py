@@ -8,15 +8,15 @@ it was computed.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["index", "listen", "plots", "tables"]
+__all__ = ["index", "listen", "players", "plots", "tables"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: matplotlib alone costs most of a second.
     if name == "listen":
         return import_module("audioclust.report.pages").listen
-    if name == "index":
-        return import_module("audioclust.report.pages.index").index
+    if name in ("index", "players"):
+        return getattr(import_module(f"audioclust.report.pages.{name}"), name)
     if name in ("plots", "tables"):
         return import_module(f"audioclust.report.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,6 +37,11 @@ def _feature(name: str) -> str:
     return name
 
 
+def _encoder(name: str) -> str:
+    check_choice("encoder", name, encoders())
+    return name
+
+
 def _choice(name: str, allowed: Collection[Any]) -> AfterValidator:
     def checked(value: Any) -> Any:
         check_choice(name, value, allowed)
@@ -56,6 +61,9 @@ def _checked_join(join: dict[str, Any] | None) -> dict[str, Any] | None:
     if join is not None and set(join) != {"by", "order"}:
         raise ValueError("give {'by': [columns], 'order': column}, or None")
     return join
+
+
+Encoder = Annotated[str, AfterValidator(_encoder)]
 
 
 class Parameters(BaseModel):
@@ -234,7 +242,7 @@ class Speakers(_Clustering):
     metric: ClassVar[str] = "cosine"
     named: ClassVar[tuple[str, ...]] = ("encoder",)
     join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
-    encoder: str = "ge2e"
+    encoder: Encoder = "ge2e"
     labels: list[str] = ["speaker"]
     algorithms: list[str] = Field(
         ["auto", "hdbscan", "nme_spectral", "partial_sets", "umap_hdbscan", "agglomerative", "kmeans", "spectral"],
@@ -243,12 +251,6 @@ class Speakers(_Clustering):
     seeds: list[int] = Field([0], min_length=1)
     projection: Projection = "tsne"
     listen: str | None = "auto"
-
-    @field_validator("encoder")
-    @classmethod
-    def _encoder(cls, name: str) -> str:
-        check_choice("encoder", name, encoders())
-        return name
 
     _joins = field_validator("join")(_checked_join)
 
@@ -277,16 +279,9 @@ class Group(_Corrected):
     named: ClassVar[tuple[str, ...]] = ("kind", "groups")
     kind: Literal["auto", "voices", "sounds"] = "auto"
     groups: int | None = Field(None, ge=1)  # how many; None: as many as there are
-    encoder: str | None = None  # of voices; None: ECAPA-TDNN where its weights are, else GE2E
+    encoder: Encoder | None = None  # of voices; None: ECAPA-TDNN where its weights are, else GE2E
     seed: int = Field(0, ge=0, lt=2**32)
     figures: bool = True
-
-    @field_validator("encoder")
-    @classmethod
-    def _encoder(cls, name: str | None) -> str | None:
-        if name is not None:
-            check_choice("encoder", name, encoders())
-        return name
 
 
 class Results(Parameters):
@@ -296,9 +291,34 @@ class Results(Parameters):
     dataset: str = "all"
 
 
+class Explore(_OnAudio):
+    """10: look at a dataset and listen to it before it is clustered."""
+
+    notebook: ClassVar[str] = "10_explore"
+    label: str = "label"  # column that recordings are parted by; it need not be there
+    features: list[Feature] = list(FEATURES)
+    kind: Literal["auto", "voices", "sounds"] = "auto"
+    encoder: Encoder = "ge2e"
+    examples: int = Field(12, ge=1)
+    projection: Projection = "pca"
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
 MODELS: dict[str, type[Parameters]] = {
     model.notebook: model
-    for model in (Prepare, Metadata, Transform, Features, Classical, Autoencoder, Speakers, Unlabelled, Group, Results)
+    for model in (
+        Prepare,
+        Metadata,
+        Transform,
+        Features,
+        Classical,
+        Autoencoder,
+        Speakers,
+        Unlabelled,
+        Group,
+        Results,
+        Explore,
+    )
 }
 
 

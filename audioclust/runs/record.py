@@ -50,6 +50,8 @@ class Run:
         One per clustering and label column, as in ``run.json``.
     outputs : dict
         What else ``run.json`` remembers.
+    several : tuple of int
+        Rows of recordings in which a listener heard more than one voice or sound, see `corrected`.
     estimators : dict of (str, str or None) to object
         The fitted estimator of an algorithm and label column, of the first seed.
     """
@@ -60,6 +62,7 @@ class Run:
         self.folder = self.project.run(parameters.dataset, parameters.run_name())
         self.clusterings: list[dict[str, Any]] = []
         self.outputs: dict[str, Any] = {}
+        self.several: tuple[int, ...] = ()
         self.estimators: dict[tuple[str, str | None], Any] = {}
         self._labels: list[pd.DataFrame] = []
         self._started = datetime.now(UTC)
@@ -271,6 +274,7 @@ class Run:
             return labels, {}
         labels = corrections.apply(labels, X, heard, index)
         here = heard.of(index)
+        self.several = here.several
         self.outputs["corrections"] = {"used": len(here), "of other recordings": here.elsewhere}
         for column in [*p.labels] or [None]:
             self.add(labels, X, index, algorithm=f"{self.answer}:corrected", label=column, **what)

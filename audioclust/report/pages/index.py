@@ -62,7 +62,8 @@ def index(runs: pd.DataFrame, results: str | Path, *, by: str = "nmi") -> Path:
     results = Path(results)
     runs = tidy(runs)
     table = aggregate(runs)
-    table = table[table["algorithm"].notna()].assign(links=_links(table, runs, results)).reset_index(drop=True)
+    table["links"] = pd.Series(_links(table, runs, results), dtype=object)
+    table = table[table["algorithm"].notna()].reset_index(drop=True)
     first = [each for each in [_chosen(table, by)] if each is not None]
     compared = [_compared(dataset, label, group, by) for (dataset, label), group in groups(table) if group["n"].any()]
     names = [f'<a href="#{slug(each.title)}">{html.escape(each.title)}</a>' for each in compared]
@@ -116,19 +117,19 @@ def _chosen(table: pd.DataFrame, by: str) -> Table | None:
         return None
     chosen = pd.DataFrame([row for _, row in rows])
     more = {f"best {name_of(by)}": (tops, by)} if np.isfinite(tops).any() else {}
-    made = _table(
+    first = _table(
         chosen,
         "Chosen without labels",
         ["agreement", *_SCORES],
         before={"dataset": [name for name, _ in rows]},
         after=more,
     )
-    made.caption = (
+    first.caption = (
         "For each dataset the clustering that clusterings of other features confirm most (its agreement, in per cent). "
         "No label was used; the scores tell how good the choice was, and the last one what the best row reaches, which "
         "only labels can pick."
     )
-    return made
+    return first
 
 
 def _compared(dataset: Any, label: Any, group: pd.DataFrame, by: str) -> Table:
@@ -140,7 +141,8 @@ def _compared(dataset: Any, label: Any, group: pd.DataFrame, by: str) -> Table:
     figures = [figure for figure in lookup(dataset, label) if not figure.doubtful]
     like = [
         next(
-            (f for f in figures if f.feature == row.feature and f.is_like(row.algorithm, row.vectors, row.params)), None
+            (f for f in figures if f.feature == row.feature and f.is_like(row.algorithm, row.vectors, str(row.params))),
+            None,
         )
         for row in group.itertuples()
     ]

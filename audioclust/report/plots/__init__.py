@@ -7,6 +7,7 @@ closes the figure.
 """
 
 from audioclust.report.plots.clusters import cluster_sizes, confusion, nuisance, score_distributions, silhouettes
+from audioclust.report.plots.exploring import distributions, projections, sound_card, stretches
 from audioclust.report.plots.networks import image_grid, loss_curves, nearest_images, reconstructions
 from audioclust.report.plots.selection import explained_variance, k_selection, ladder
 from audioclust.report.plots.sound import before_after, feature, features, overview, spectrogram, waveform
@@ -19,6 +20,7 @@ __all__ = [
     "cluster_sizes",
     "confusion",
     "dendrogram",
+    "distributions",
     "explained_variance",
     "feature",
     "features",
@@ -31,13 +33,16 @@ __all__ = [
     "nuisance",
     "overview",
     "project_2d",
+    "projections",
     "reconstructions",
     "save",
     "scatter",
     "scatter_pair",
     "score_distributions",
     "silhouettes",
+    "sound_card",
     "spectrogram",
+    "stretches",
     "style",
     "waveform",
 ]
