@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 SEEDS = range(5)
 FEW_SEEDS = range(2)
-TRAININGS = ("infonce", "pairwise", "triplet")
 PUBLISHED_SPECTRUM = {"n_fft": 191, "window": 128, "hop": 34, "n_mels": 100}
 
 
@@ -22,23 +21,24 @@ class Part(NamedTuple):
     data: dict[str, Any] = {}
 
 
+CHANGES = {"equaliser": 6.0, "time_mask": 0.2, "frequency_mask": 0.2}
+CHOSEN = {"augmented": 1.0, "augmentation": CHANGES}
+"""For dspspeech: chosen on its 9 other people."""
+VOICE = {"split": "voice"}
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "the nearest are pushed away too": ({"loss": {"ignored": 0.0}}, {}),
-    "12 numbers": ({"latent_size": 12}, {}),
-    "frames of .5 s": ({}, {"frame": 0.5}),
-    "no noise": ({"augmented": 0.0}, {}),
-    "noise, equaliser and masks on all": (
-        {"augmented": 1.0, "augmentation": {"equaliser": 6.0, "time_mask": 0.2, "frequency_mask": 0.2}},
-        {},
-    ),
-    "reverberation of half": ({"augmentation": {"reverberation": 0.5}}, {}),
-    "speed": ({"augmentation": {"speed": 0.1}}, {}),
-    "pseudo-label file, words joined by three": ({"pseudo_label": "file"}, {"words": 3}),
-    "pseudo-label segment, words joined by three": ({}, {"words": 3}),
-    "published spectrum, 100 steps": ({"spectrum": PUBLISHED_SPECTRUM, "steps": 100}, {}),
-    "100 steps": ({"steps": 100}, {}),
-    "10 people": ({}, {"people": 10}),
-    "34 people": ({}, {"people": 34}),
+    "noise on half alone, as published": ({"augmented": 0.5, "augmentation": None}, VOICE),
+    "silence split, as published": ({}, {}),
+    "the nearest are pushed away too": ({"loss": {"ignored": 0.0}}, VOICE),
+    "pseudo-label file": ({"pseudo_label": "file"}, VOICE),
+    "12 numbers": ({"latent_size": 12}, VOICE),
+    "frames of .5 s": ({}, {"frame": 0.5, **VOICE}),
+    "34 people": ({}, {"people": 34, **VOICE}),
+    "published spectrum, 100 steps": ({"spectrum": PUBLISHED_SPECTRUM, "steps": 100}, VOICE),
+    "100 steps": ({"steps": 100}, VOICE),
+    "10 people": ({}, {"people": 10, **VOICE}),
+    "no noise": ({"augmentation": {**CHANGES, "noise": 0.0}}, VOICE),
+    "reverberation of half too": ({"augmentation": {**CHANGES, "reverberation": 0.5}}, VOICE),
+    "speed too": ({"augmentation": {**CHANGES, "speed": 0.1}}, VOICE),
 }
 
 QUICK = [
@@ -50,41 +50,53 @@ QUICK = [
 
 def parts() -> Iterator[Part]:
     """Yield every part, the most telling first."""
-    for seed in SEEDS:
-        for kind in ("mfcc", "ge2e"):
-            yield Part(f"dspspeech: {kind}", kind, "dspspeech", seed)
-        for training in TRAININGS:
-            yield Part(f"dspspeech: {training}", "learned", "dspspeech", seed, {"training": training})
+    yield from (part for seed in SEEDS for part in _main(seed))
     yield Part("throughput, small network", "speed", "", 0, {"steps": 40, "images": 2000})
-    for seed in SEEDS:
-        yield Part(
-            "moonshot: dspspeech joined by five, all 34", "moonshot", "joined_by_five", seed,
-            {"pseudo_label": "file", "batch_size": 128},
-        )  # fmt: skip
-    for seed in SEEDS:
-        for name in ("fsdd", "voices"):
-            yield Part(f"{name}: mfcc", "mfcc", name, seed)
-            for training in TRAININGS:
-                yield Part(f"{name}: {training}", "learned", name, seed, {"training": training})
-    for seed in SEEDS:
-        for share in (0.05, 0.1):
-            yield Part(f"dspspeech: infonce, impurity {share}", "learned", "dspspeech", seed, {"impurity": share})
-    for seed in FEW_SEEDS:
-        for training in ("infonce", "pairwise"):
-            leak = {"training": training, "leak": True}
-            yield Part(f"dspspeech: {training} with the leak (true labels)", "learned", "dspspeech", seed, leak)
-        for what, (settings, data) in VARIANTS.items():
-            yield Part(f"dspspeech: infonce, {what}", "learned", "dspspeech", seed, settings, data)
-        yield Part(
-            "dspspeech: pairwise, 1600 steps", "learned", "dspspeech", seed, {"training": "pairwise", "steps": 1600}
-        )
+    yield from (part for seed in SEEDS for part in _others(seed))
+    yield from (part for seed in SEEDS for part in _losses(seed))
+    yield from (part for seed in SEEDS for part in _varied(seed))
     for people in (50, 100):
         yield Part(f"voices: infonce, {people} people", "learned", "voices", 0, {}, {"people": people})
-    few = {"steps": 50, "batch_size": 32, "check_every": 25}
     for network in ("small", "densenet121"):
-        yield Part(
-            f"dspspeech: infonce, {network}, 50 steps of 32", "learned", "dspspeech", 0, {**few, "network": network}
-        )
-    published = {"training": "pairwise", "network": "densenet121", "latent_size": 12, "schedule": "constant",
-                 "spectrum": PUBLISHED_SPECTRUM, "steps": 20, "check_every": 10, "batch_size": 32}  # fmt: skip
-    yield Part("dspspeech: as published, 20 steps of 32", "learned", "dspspeech", 0, published)
+        few = {**CHOSEN, "steps": 50, "batch_size": 32, "check_every": 25, "network": network}
+        yield Part(f"dspspeech: infonce, {network}, 50 steps of 32", "learned", "dspspeech", 0, few, VOICE)
+
+
+def _main(seed: int) -> Iterator[Part]:
+    for kind in ("mfcc", "ge2e"):
+        yield Part(f"dspspeech: {kind}", kind, "dspspeech", seed, {}, VOICE)
+    yield _dspspeech("infonce", seed, {})
+    whole = {"pseudo_label": "file", "batch_size": 128}
+    yield Part("dspspeech joined by five, all 34", "moonshot", "joined_by_five", seed, whole)
+
+
+def _others(seed: int) -> Iterator[Part]:
+    for name in ("fsdd", "voices"):
+        yield Part(f"{name}: mfcc", "mfcc", name, seed)
+        yield Part(f"{name}: infonce", "learned", name, seed, {"training": "infonce"})
+
+
+def _losses(seed: int) -> Iterator[Part]:
+    for training in ("pairwise", "triplet"):
+        yield _dspspeech(training, seed, {"training": training})
+    for name in ("fsdd", "voices"):
+        for training in ("pairwise", "triplet"):
+            yield Part(f"{name}: {training}", "learned", name, seed, {"training": training})
+
+
+def _varied(seed: int) -> Iterator[Part]:
+    for share in (0.05, 0.1):
+        yield _dspspeech(f"infonce, impurity {share}", seed, {"impurity": share})
+    if seed not in FEW_SEEDS:
+        return
+    for training in ("infonce", "pairwise"):
+        yield _dspspeech(f"{training} with the leak (true labels)", seed, {"training": training, "leak": True})
+    for what, (settings, data) in VARIANTS.items():
+        yield _dspspeech(f"infonce, {what}", seed, settings, data)
+    for frame in (0.5, 1.0):
+        yield Part(f"fsdd: infonce, frames of {frame} s", "learned", "fsdd", seed, {}, {"frame": frame})
+    yield _dspspeech("pairwise, 1600 steps", seed, {"training": "pairwise", "steps": 1600})
+
+
+def _dspspeech(what: str, seed: int, settings: dict[str, Any], data: dict[str, Any] = VOICE) -> Part:
+    return Part(f"dspspeech: {what}", "learned", "dspspeech", seed, {**CHOSEN, **settings}, data)

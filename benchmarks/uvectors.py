@@ -4,8 +4,8 @@ A part is one training (or baseline) on one set with one seed; each is kept as i
 folder that ``AUDIOCLUST_BENCHMARK_CACHE`` names, so that a run that was stopped goes on. ``measured(parts)`` makes the
 table of those kept. Labels only score: K-Means is given the number of people, `auto` nothing.
 
-Scores are K-Means ACC per frame, per segment (mean of its frames) and per recording, of the sound held out of
-training, and again of the sound trained on; ``chosen`` and ``best`` are per held-out segment at the check that the
+Scores are K-Means ACC per frame, per segment (mean of its frames; ``as_one``: its frames heard as one stretch) and per
+recording, of the sound held out of training, and again of the sound trained on; ``chosen`` and ``best`` are per held-out segment at the check that the
 label-free rule chose, and at the check that the labels would have chosen.
 """
 
@@ -93,6 +93,8 @@ def learned(speech: sets.Speech, part: Part) -> dict[str, Any]:
         vectors = unit_rows(model.transform_frames(frames).astype(float))
         for level, by in levels(frames).items():
             row |= scored(u_vectors.means(vectors, by), u_vectors.first(truth, by), side, level)
+        as_one = model.transform_frames(frames, by=frames.segment)
+        row |= scored(as_one, u_vectors.first(truth, frames.segment), side, "as_one")
         if not side and part.set == "dspspeech" and not part.data:
             row |= {
                 f"pseudo_{name}": value for name, value in u_vectors.scores(vectors, train.segment, starts=1).items()

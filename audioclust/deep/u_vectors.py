@@ -263,10 +263,17 @@ class UVectors(NetworkEstimator):
                 raise ValueError(f"X[{place}] {problem}")
         return self._of_waves([wave for wave, _ in waves])
 
-    def transform_frames(self, frames: Frames) -> NDArray[np.float32]:
-        """Give every frame its vector [shape=(frames, latent_size)]."""
+    def transform_frames(self, frames: Frames, *, by: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """Give every frame its vector [shape=(frames, latent_size)].
+
+        With `by` [shape=(frames,)], such as ``frames.segment``, the frames of each group are heard as one stretch
+        [shape=(groups, latent_size)], in the order of the groups' numbers.
+        """
         check_is_fitted(self, "network_")
-        return self._embedded(frames.samples)
+        if by is None:
+            return self._embedded(frames.samples)
+        stretches = [frames.samples[by == group].reshape(1, -1) for group in np.unique(by)]
+        return np.concatenate([self._embedded(stretch) for stretch in stretches])
 
     def encode(self, waves: Sequence[ArrayLike], sample_rate: int = 16000) -> NDArray[np.float32]:
         """Give every wave its vector, of length 1 [shape=(n, latent_size)], as every encoder does.

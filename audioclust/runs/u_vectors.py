@@ -110,6 +110,8 @@ def beside(learned: Learned, column: str, encoder: str = "ge2e") -> pd.DataFrame
         made: dict[str, NDArray[Any]] = {
             name: means(model.transform_frames(frames), by) for name, model in learned.models.items()
         }
+        if level == "segment":
+            made |= {f"{name}, as one": model.transform_frames(frames, by=by) for name, model in learned.models.items()}
         made |= {"MFCC": mfcc(frames, by), encoder: encoded(frames, by, encoder)}
         rows += [{"per": level, "vectors": name, **scores(X, truth)} for name, X in made.items()]
     return pd.DataFrame(rows)
