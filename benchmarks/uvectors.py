@@ -5,8 +5,8 @@ folder that ``AUDIOCLUST_BENCHMARK_CACHE`` names, so that a run that was stopped
 table of those kept. Labels only score: K-Means is given the number of people, `auto` nothing.
 
 Scores are K-Means ACC per frame, per segment (mean of its frames; ``as_one``: its frames heard as one stretch) and per
-recording, of the sound held out of training, and again of the sound trained on; ``chosen`` and ``best`` are per held-out segment at the check that the
-label-free rule chose, and at the check that the labels would have chosen.
+recording, of the sound held out of training, and again of the sound trained on; ``chosen`` and ``best`` are per
+held-out segment at the check that the label-free rule chose, and at the check that the labels would have chosen.
 """
 
 from __future__ import annotations

@@ -393,3 +393,12 @@ def test_a_part_that_cannot_be_used_is_named(voices, name, part, value):
 def test_a_missing_noise_folder_is_named(voices, tmp_path):
     with pytest.raises(ValueError, match="no such folder"):
         UVectors(**QUICK, augmentation={"noise_from": tmp_path / "missing"}).fit(voices[0])
+
+
+def test_a_segment_may_be_heard_as_one_stretch(voices, fitted):
+    frames = fitted.cut(voices[0][:2])
+    as_one = fitted.transform_frames(frames, by=frames.segment)
+    assert as_one.shape == (len(np.unique(frames.segment)), 4)
+    wave = torch.from_numpy(frames.samples[frames.segment == 1].ravel() / np.float32(32767))[None]
+    with torch.no_grad():
+        assert np.allclose(as_one[1], fitted.network_.encoder(wave)[0].numpy(), atol=1e-5)
