@@ -42,7 +42,7 @@ WRITE = (
 def run(quick: bool) -> pd.DataFrame:
     """Measure both pages at each size, and the new one with a picture of every recording; a row for each."""
     rows = []
-    with tempfile.TemporaryDirectory(prefix="audioclust-page-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="audioclust-page-", ignore_cleanup_errors=True) as scratch:
         for n in (60,) if quick else SIZES:
             index, labels, places = recordings(n)
             pages = {"new": Path(scratch) / f"new-{n}.html"}
@@ -117,7 +117,10 @@ def measured(page: Path, scratch: Path) -> dict[str, float]:
 
     blank = scratch / "blank.html"
     blank.write_text("<!doctype html><title>blank</title>")
-    with tempfile.TemporaryDirectory(dir=scratch) as profile, opened(blank, Path(profile)) as seen:
+    with (
+        tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as profile,
+        opened(blank, Path(profile)) as seen,
+    ):
         seen.send("Page.navigate", url=page.as_uri())
         seen.until(lambda: seen.ask(READY), seconds=120)
         ready = seen.ask("performance.now() / 1000")

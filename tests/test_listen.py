@@ -113,7 +113,7 @@ def test_medoid_border_and_outlier_are_what_they_say(tmp_path):
     assert kinds["border"] == 4
     silhouette = column(contents(page), "silhouette")
     assert silhouette[4] < silhouette[0]
-    assert contents(page)["facts"][-2:] == ["map by PCA", "euclidean silhouettes"]
+    assert {"map by PCA", "euclidean silhouettes"} <= set(contents(page)["facts"])
     assert contents(page)["neighbours"][6][:2] == [7, 8], "the most similar first"
 
 
@@ -129,7 +129,7 @@ def test_the_page_shows_the_silhouettes_of_its_metric_and_obeys_the_projection(t
         assert shown[metric] == pytest.approx(silhouettes(X, labels, metric=metric), abs=0.006)
         kinds = {row: kind for _, sheet in contents(page)["groupings"][0]["sheets"] for row, kind in sheet}
         assert kinds[3] in ("border", "outlier"), "the one that is in the wrong cluster is shown"
-        assert contents(page)["facts"][-2:] == ["map by PCA", f"{metric} silhouettes"]
+        assert {"map by PCA", f"{metric} silhouettes"} <= set(contents(page)["facts"])
         pca = contents(page)["at"]
     assert shown["euclidean"] != shown["cosine"]
     page = report.listen(index, labels, tmp_path, tmp_path / "t.html", X=X, projection="tsne")

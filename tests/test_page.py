@@ -11,6 +11,7 @@ import soundfile
 from browser import opened
 
 from audioclust import report
+from audioclust.curation import corrections
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 8000
@@ -437,6 +438,10 @@ def test_what_is_saved_is_read_by_another_page(browser, page, voices, tmp_path):
     file = tmp_path / "corrections.json"
     saved = seen.until(lambda: json.loads(file.read_text(encoding="utf-8")), OSError, ValueError)
     assert saved == seen.ask("audioclust.corrections()")
+    heard = corrections.read(file).of(index)
+    assert [each.kind for each in heard.entries] == [each["kind"] for each in saved["corrections"]]
+    assert heard.several == (50,)
+    assert heard.named(labels) == {1: "Anna"}
     shuffled = np.random.default_rng(1).permutation(160)
     moved = index.iloc[shuffled].reset_index(drop=True).assign(path=[f"copy {row}.wav" for row in range(160)])
     other = report.listen(

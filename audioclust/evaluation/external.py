@@ -47,7 +47,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from sklearn import metrics
 
-__all__ = ["LABEL_SCORES", "accuracy", "cluster_codes", "label_scores", "singletons", "truth_codes"]
+__all__ = ["LABEL_SCORES", "accuracy", "cluster_codes", "label_scores", "same_partition", "singletons", "truth_codes"]
 
 LABEL_SCORES = ("acc", "nmi", "ari", "ami", "homogeneity", "completeness", "purity", "fmi")
 """Scores that need labels; each exists again as ``NAME_clustered``."""
@@ -126,6 +126,18 @@ def singletons(labels: ArrayLike) -> NDArray[np.intp]:
     noise = codes == -1
     codes[noise] = codes.max() + 1 + np.arange(np.count_nonzero(noise))
     return codes
+
+
+def same_partition(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Return whether two clusterings group the recordings alike, whatever the numbers of the clusters.
+
+    Examples
+    --------
+    >>> same_partition(np.array([0, 0, 1]), np.array([5, 5, 2]))
+    True
+    """
+    pairs = len(set(zip(one.tolist(), other.tolist(), strict=True)))
+    return pairs == len(np.unique(one)) == len(np.unique(other))
 
 
 def _label_scores(codes: NDArray[np.intp], classes: NDArray[np.intp]) -> dict[str, float]:

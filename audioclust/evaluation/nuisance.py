@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import normalized_mutual_info_score
 
-from audioclust.evaluation.external import truth_codes
+from audioclust.evaluation.external import same_partition, truth_codes
 from audioclust.validation import check_labels, check_number
 
 __all__ = ["nuisance"]
@@ -69,7 +69,7 @@ def nuisance(
     scores: dict[str, float] = {}
     for column in _label_columns(index.columns, truth_column):
         codes = truth_codes(index[column], len(index))
-        if truth is None or not _same_partition(codes, truth):
+        if truth is None or not same_partition(codes, truth):
             scores[column] = _nmi(clusters[clustered], codes[clustered])
     for column in _MEASURED:
         if column in index and column != truth_column:
@@ -80,11 +80,6 @@ def nuisance(
 
 def _label_columns(columns: Iterable[str], truth_column: str | None) -> list[str]:
     return [column for column in columns if column not in _NOT_LABELS and column != truth_column]
-
-
-def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
-    pairs = len(set(zip(a.tolist(), b.tolist(), strict=True)))
-    return pairs == len(np.unique(a)) == len(np.unique(b))
 
 
 def _quantiles(values: pd.Series, bins: int) -> pd.Series:

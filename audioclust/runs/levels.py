@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from audioclust import clustering, evaluation
 from audioclust.clustering.levels import UNSTABLE, Level
+from audioclust.evaluation.external import same_partition
 from audioclust.runs.record import Run
 
 __all__ = ["FEWEST", "TOO_FEW", "UNSTABLE", "beside", "count", "listed", "of", "sentence", "show", "table"]
@@ -109,7 +110,7 @@ def listed(levels: Sequence[Level], one: str = "group") -> str:
 
 def beside(levels: Sequence[Level], labels: NDArray[np.intp]) -> list[Level]:
     """Return the levels that group the recordings otherwise than `labels` [shape=(n,)] do."""
-    return [level for level in levels if not _same(level.labels, labels)]
+    return [level for level in levels if not same_partition(level.labels, labels)]
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -121,8 +122,3 @@ def count(number: int, one: str, many: str = "") -> str:
     ('1 group', '2 groups', '2 copies')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _same(a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
-    pairs = len(set(zip(a.tolist(), b.tolist(), strict=True)))
-    return pairs == len(np.unique(a)) == len(np.unique(b))

@@ -13,10 +13,16 @@ import numpy as np
 import pandas as pd
 
 from audioclust import files
+from audioclust.evaluation import internal
+from audioclust.evaluation.external import same_partition
 from audioclust.report.pages import sheets
+from audioclust.validation import check_choice, check_labels, check_number
 
-__all__ = ["contents"]
+__all__ = ["describe"]
 
+_PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+_TSNE_LIMIT = 5000
+_SILHOUETTE_LIMIT = 20_000  # the cost of Euclidean ones grows with n²
 _GRAIN = 10_000  # places on the map are whole numbers from 0 to this
 _NEIGHBOURS = 6
 _NEIGHBOURS_LIMIT = 5000  # recordings; of more, the page lists those near on the map
@@ -25,64 +31,62 @@ _OWN = {"group", "confidence", "silhouette"}  # columns that the page adds
 _DIGITS = 4
 
 
-def contents(
+def describe(
     index: pd.DataFrame,
-    labels: np.ndarray,
+    labels: Any,
     *,
-    chosen: Sequence[sheets.Sheets],
-    levels: Sequence[np.ndarray] = (),
-    confidence: np.ndarray | None = None,
     X: np.ndarray | None = None,
+    review: pd.DataFrame | None = None,
     positions: np.ndarray | None = None,
     silhouettes: np.ndarray | None = None,
-    truth: str | None = None,
+    confidence: np.ndarray | None = None,
+    levels: Sequence[Any] = (),
+    truth: str | None = "label",
+    per_cluster: int = 12,
+    projection: str = "auto",
     metric: str = "euclidean",
     title: str = "",
-    facts: Sequence[str] = (),
+    random_state: int = 0,
 ) -> dict[str, Any]:
     """Return what a page knows of the recordings and their groups; sound and pictures are not in it.
 
-    Parameters
-    ----------
-    index : pd.DataFrame
-        Metadata rows; all columns are shown.
-    labels : np.ndarray of int [shape=(n,)]
-    chosen : sequence of Sheets
-        Which recordings say most about each group, of `labels` and of each of `levels`.
-    levels : sequence of np.ndarray of int [shape=(n,)]
-        The same recordings in fewer or more groups.
-    confidence : np.ndarray [shape=(n,)], optional
-        0 to 1.
-    X : np.ndarray [shape=(n, d)], optional
-        For the most similar recordings of each.
-    positions : np.ndarray [shape=(n, 2)], optional
-    silhouettes : np.ndarray [shape=(n,)], optional
-    truth : str, optional
-        The column that is shown beside the group everywhere.
-    metric : {"euclidean", "cosine"}
-        Of the most similar ones.
-    title : str
-    facts : sequence of str
+    The parameters, and what is refused, are those of :func:`audioclust.report.listen`.
 
     Returns
     -------
     dict
-        Of what JSON can hold.
+        Of what JSON can hold; see ``js/core.js``.
     """
+    check_number("per_cluster", per_cluster, 1, whole=True)
+    check_choice("projection", projection, ("auto", *_PROJECTIONS))
+    check_choice("metric", metric, ("euclidean", "cosine"))
+    given: dict[str, Any] = {"X": X, "positions": positions, "silhouettes": silhouettes, "confidence": confidence}
+    labels = _checked(index, labels, **given)
+    partitions = [_checked(index, level, name="levels") for level in levels]
+    partitions = [level for level in partitions if not same_partition(level, labels)]
+    if silhouettes is None:
+        silhouettes = _silhouettes(X, labels, metric)
+    unknown = np.full(len(labels), math.nan)
+    groupings = [_grouping(labels, _sheet(index, labels, X, silhouettes, review, per_cluster, metric))]
+    groupings += [_grouping(level, _sheet(index, level, X, unknown, None, per_cluster, metric)) for level in partitions]
+    if positions is None and X is not None and len(labels):
+        positions, projection = _placed(X, projection, random_state)
+    facts = [f"map by {_PROJECTIONS[projection]}"] if positions is not None and projection in _PROJECTIONS else []
+    facts += [f"{metric} silhouettes"] if X is not None and np.isfinite(silhouettes).any() else []
     paths = [str(path) for path in index["path"]]
     columns = [_column(_shown(str(name)), index[name]) for name in index if name not in _UNLISTED]
-    if silhouettes is not None and np.isfinite(silhouettes).any():
+    if np.isfinite(silhouettes).any():
         columns.insert(0, {"name": "silhouette", "values": _numbers(silhouettes, 2)})
     known = index["sha256"] if "sha256" in index else [None] * len(index)
     return {
         "title": title,
-        "facts": list(facts),
+        "facts": _counts(labels) + facts,
         "page": files.digest([paths, labels.tolist()]),
         "paths": paths,
         "sha256": [None if pd.isna(value) else str(value) for value in known],
-        "truth": None if truth is None else _shown(truth),
-        "at": None if positions is None else unit_square(positions),
-        "groupings": [_grouping(of, sheet) for of, sheet in zip((labels, *levels), chosen, strict=True)],
+        "truth": _shown(truth) if truth is not None and truth in index else None,
+        "at": None if positions is None else _unit_square(positions),
+        "groupings": groupings,
         "confidence": None if confidence is None else _numbers(confidence, 2),
         "columns": [column for column in columns if column is not None],
         "neighbours": _neighbours(X, metric),
@@ -90,6 +94,54 @@ def contents(
         "problems": {},
         "thumbnails": None,
     }
+
+
+def _checked(index: pd.DataFrame, labels: Any, *, name: str = "labels", **values: Any) -> np.ndarray:
+    """Check what there is one of for each recording; return the labels as an array."""
+    if "path" not in index:
+        raise ValueError("index: lacks the column 'path'")
+    for each, given in {name: labels, **values}.items():
+        if given is not None and len(given) != len(index):
+            raise ValueError(f"{each}: {len(given)} values for {len(index)} recordings")
+    return check_labels(labels, len(index), rows="index") if len(index) else np.empty(0, dtype=np.intp)
+
+
+def _silhouettes(X: np.ndarray | None, labels: np.ndarray, metric: str) -> np.ndarray:
+    if X is None or (metric == "euclidean" and len(X) > _SILHOUETTE_LIMIT) or not len(X):
+        return np.full(len(labels), math.nan)
+    return internal.silhouettes(X, labels, metric=metric)
+
+
+def _sheet(
+    index: pd.DataFrame,
+    labels: np.ndarray,
+    X: np.ndarray | None,
+    silhouettes: np.ndarray,
+    review: pd.DataFrame | None,
+    per_cluster: int,
+    metric: str,
+) -> sheets.Sheets:
+    """Return which recordings of each group are shown first."""
+    if review is not None:
+        return sheets.listed(labels, [str(path) for path in index["path"]], review)
+    if X is not None and len(labels):
+        return sheets.by_review(X, labels, silhouettes, per_cluster, metric)
+    return sheets.by_position(labels, per_cluster)
+
+
+def _placed(X: np.ndarray, projection: str, random_state: int) -> tuple[np.ndarray, str]:
+    """Place the vectors in the plane; return where, and by which projection."""
+    from audioclust.report.plots.space import project_2d
+
+    if projection == "auto":
+        projection = "tsne" if len(X) <= _TSNE_LIMIT else "pca"
+    return project_2d(np.asarray(X), projection, random_state=random_state), projection
+
+
+def _counts(labels: np.ndarray) -> list[str]:
+    n, noise = len(labels), int((labels == -1).sum())
+    parts = [f"{n:,} recordings", f"{len(sheets.in_order(labels)) - (noise > 0)} groups"]
+    return parts + ([f"{noise:,} in no group"] if noise else [])
 
 
 def _grouping(labels: np.ndarray, chosen: Mapping[int, list[tuple[int, str]]]) -> dict[str, Any]:
@@ -122,7 +174,7 @@ def _numbers(values: Any, digits: int) -> list[float | int | None]:
     ]
 
 
-def unit_square(positions: np.ndarray) -> list[list[int]]:
+def _unit_square(positions: np.ndarray) -> list[list[int]]:
     """Return places along both axes, fitted into a square from 0 to 10 000 with their proportions kept, y downwards."""
     positions = np.asarray(positions, dtype=float)
     low, high = positions.min(axis=0), positions.max(axis=0)

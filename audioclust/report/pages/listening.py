@@ -18,17 +18,11 @@ import numpy as np
 import pandas as pd
 
 from audioclust import files, parallel
-from audioclust.evaluation import internal
-from audioclust.report.pages import budget, sheets
+from audioclust.report.pages import budget, contents
 from audioclust.report.pages import template as pages
-from audioclust.report.pages.contents import contents
-from audioclust.validation import check_choice, check_labels, check_number
+from audioclust.validation import check_number
 
 __all__ = ["listen"]
-
-_PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-_TSNE_LIMIT = 5000
-_SILHOUETTE_LIMIT = 20_000  # the cost of Euclidean ones grows with n²
 
 
 def listen(
@@ -126,87 +120,25 @@ def listen(
     'listen.html'
     """
     root, out = Path(root), Path(out)
-    check_number("per_cluster", per_cluster, 1, whole=True)
     check_number("embed_megabytes", embed_megabytes, 0)
-    check_choice("projection", projection, ("auto", *_PROJECTIONS))
-    check_choice("metric", metric, ("euclidean", "cosine"))
-    given: dict[str, Any] = {"X": X, "positions": positions, "silhouettes": silhouettes, "confidence": confidence}
-    labels = _checked(index, labels, **given)
-    partitions = [_checked(index, level, name="levels") for level in levels]
-    partitions = [level for level in partitions if not _same(level, labels)]
     index = index.reset_index(drop=True)
-    if silhouettes is None:
-        silhouettes = _silhouettes(X, labels, metric)
-    chosen = [_sheet(index, labels, X, silhouettes, review, per_cluster, metric)]
-    chosen += [_sheet(index, level, X, np.full(len(level), np.nan), None, per_cluster, metric) for level in partitions]
-    if positions is None and X is not None and len(labels):
-        positions, projection = _placed(X, projection, random_state)
-    paths, seconds = [str(path) for path in index["path"]], budget.durations(index, root)
-    shown = list(dict.fromkeys(row for sheets_ in chosen for sheet in sheets_.values() for row, _ in sheet))
-    embedded = budget.embed(root, paths, seconds, shown, embed_megabytes * 1e6, jobs)
-    facts = _facts(labels, embedded)
-    facts += [f"map by {_PROJECTIONS[projection]}"] if positions is not None and projection in _PROJECTIONS else []
-    facts += [f"{metric} silhouettes"] if X is not None and np.isfinite(silhouettes).any() else []
-    data = contents(
-        index, labels, chosen=chosen, levels=partitions, confidence=confidence, X=X, positions=positions,
-        silhouettes=silhouettes, truth=truth if truth in index else None, metric=metric, title=title, facts=facts,
+    data = contents.describe(
+        index, labels, X=X, review=review, positions=positions, silhouettes=silhouettes, confidence=confidence,
+        levels=levels, truth=truth, per_cluster=per_cluster, projection=projection, metric=metric, title=title,
+        random_state=random_state,
     )  # fmt: skip
+    shown = [row for grouping in data["groupings"] for _, items in grouping["sheets"] for row, _ in items]
+    seconds = budget.durations(index, root)
+    embedded = budget.embed(root, data["paths"], seconds, list(dict.fromkeys(shown)), embed_megabytes * 1e6, jobs)
     data |= _sounding(embedded, seconds)
-    data["base"] = None if not len(paths) else _address(root, None if absolute_links else out.parent) + "/"
+    data["facts"] += _facts(embedded, len(index))
+    data["base"] = _address(root, None if absolute_links else out.parent) + "/"
     blocks = [pages.text_block(f"sprite-{number}", image) for number, image in enumerate(embedded.images)]
     blocks += [pages.text_block(f"sound-{row}", sound) for row, sound in embedded.sounds.items()]
     page = pages.fill("listen", title=title, data=pages.packed_block("data", data), blocks="\n".join(blocks))
     with files.atomic(out) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return out
-
-
-def _checked(index: pd.DataFrame, labels: Any, *, name: str = "labels", **values: Any) -> np.ndarray:
-    """Check what there is one of for each recording; return the labels as an array."""
-    if "path" not in index:
-        raise ValueError("index: lacks the column 'path'")
-    for each, given in {name: labels, **values}.items():
-        if given is not None and len(given) != len(index):
-            raise ValueError(f"{each}: {len(given)} values for {len(index)} recordings")
-    return check_labels(labels, len(index), rows="index") if len(index) else np.empty(0, dtype=np.intp)
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two partitions group the recordings alike."""
-    pairs = len(set(zip(one.tolist(), other.tolist(), strict=True)))
-    return pairs == len(np.unique(one)) == len(np.unique(other))
-
-
-def _silhouettes(X: np.ndarray | None, labels: np.ndarray, metric: str) -> np.ndarray:
-    if X is None or (metric == "euclidean" and len(X) > _SILHOUETTE_LIMIT) or not len(X):
-        return np.full(len(labels), math.nan)
-    return internal.silhouettes(X, labels, metric=metric)
-
-
-def _sheet(
-    index: pd.DataFrame,
-    labels: np.ndarray,
-    X: np.ndarray | None,
-    silhouettes: np.ndarray,
-    review: pd.DataFrame | None,
-    per_cluster: int,
-    metric: str,
-) -> sheets.Sheets:
-    """Return which recordings of each group are shown first."""
-    if review is not None:
-        return sheets.listed(labels, [str(path) for path in index["path"]], review)
-    if X is not None and len(labels):
-        return sheets.by_review(X, labels, silhouettes, per_cluster, metric)
-    return sheets.by_position(labels, per_cluster)
-
-
-def _placed(X: np.ndarray, projection: str, random_state: int) -> tuple[np.ndarray, str]:
-    """Place the vectors in the plane; return where, and by which projection."""
-    from audioclust.report.plots.space import project_2d
-
-    if projection == "auto":
-        projection = "tsne" if len(X) <= _TSNE_LIMIT else "pca"
-    return project_2d(np.asarray(X), projection, random_state=random_state), projection
 
 
 def _sounding(embedded: budget.Embedded, seconds: np.ndarray) -> dict[str, Any]:
@@ -220,13 +152,11 @@ def _sounding(embedded: budget.Embedded, seconds: np.ndarray) -> dict[str, Any]:
     return {"parts": parts, "problems": problems, "thumbnails": embedded.thumbnails}
 
 
-def _facts(labels: np.ndarray, embedded: budget.Embedded) -> list[str]:
-    n, noise = len(labels), int((labels == -1).sum())
-    parts = [f"{n:,} recordings", f"{len(sheets.in_order(labels)) - (noise > 0)} groups"]
-    parts += [f"{noise:,} in no group"] if noise else []
+def _facts(embedded: budget.Embedded, n: int) -> list[str]:
+    """Say how much of the sound and how many pictures are in the page."""
     wanted = [seconds for row in embedded.sounds if (seconds := embedded.seconds[row]) is not None]
     excerpt = min(wanted, default=math.inf)
-    parts += [f"excerpts of {excerpt:.1f} s"] if excerpt < math.inf else []
+    parts = [f"excerpts of {excerpt:.1f} s"] if excerpt < math.inf else []
     linked = n - len(embedded.sounds)
     parts += [f"{linked:,} play from their files"] if linked else ["all sound in this page"] if n else []
     pictures = 0 if embedded.thumbnails is None else sum(place >= 0 for place in embedded.thumbnails["places"])

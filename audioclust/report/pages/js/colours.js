@@ -57,6 +57,7 @@ function named({codes, texts}, dark) {
     place += shown;
     if (counts[code]) entries.push({code, text, count: counts[code]});
   });
+  if (own) entries.sort((a, b) => b.count - a.count);
   colours.push(grey(dark));
   shapes.push(CROSS);
   if (counts[texts.length]) entries.push({code: texts.length, text: null, count: counts[texts.length]});

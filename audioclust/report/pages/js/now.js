@@ -4,7 +4,8 @@ import {drawSpectrogram} from "./spectrogram.js";
 
 export function nowCard(store, player, pictures, actions) {
   const title = make("h2.name", {}, "Choose a recording");
-  const facts = make("div.heading", {}, title);
+  const hint = make("p", {}, "A click on a point plays it; with the map in focus, the arrow keys and Enter do.");
+  const facts = make("div.heading", {}, title, hint);
   const canvas = make("canvas.spectrogram", {width: 400, height: 96});
   const line = make("i.at");
   const picture = make(
