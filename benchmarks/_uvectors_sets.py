@@ -40,26 +40,33 @@ def of_people(
 ) -> Speech:
     """Cut recordings of each person, in a drawn order, until there are `seconds` of frames; hold out the last `out`."""
     draw = np.random.default_rng([10, seed])
-    waves, speaker, held_out, lengths = [], [], [], []
+    every: list[Frames] = []
+    speaker, held_out = [], []
     for who, recordings in enumerate(people):
         own = recordings()
-        have = 0.0
-        mine = []
+        mine: list[Frames] = []
+        lengths: list[float] = []
         for place in draw.permutation(len(own)):
-            if have >= seconds:
+            if sum(lengths) >= seconds:
                 break
-            frames = cut([own[place]], **how)
-            if len(frames):
-                mine.append(own[place])
+            if len(frames := cut([own[place]], **how)):
+                mine.append(frames)
                 lengths.append(frames.samples.size / SAMPLE_RATE)
-                have += lengths[-1]
-        own_lengths = np.array(lengths[-len(mine) :])
-        after = own_lengths[::-1].cumsum()[::-1] - own_lengths  # seconds that come after each recording
-        waves += mine
+        after = np.cumsum(lengths[::-1])[::-1] - lengths  # seconds that come after each recording
+        every += mine
         speaker += [who] * len(mine)
         held_out += list(after < out - 0.3)
-    frames = cut(waves, **how)
+    frames = joined_up(every)
     return Speech(name, frames, np.array(speaker)[frames.recording], np.array(held_out)[frames.recording])
+
+
+def joined_up(every: Sequence[Frames]) -> Frames:
+    """Return the frames of single recordings as those of many."""
+    segments = np.cumsum([0, *(int(frames.segment.max()) + 1 for frames in every)])
+    segment = [frames.segment + start for frames, start in zip(every, segments[:-1], strict=True)]
+    recording = np.repeat(np.arange(len(every)), [len(frames) for frames in every])
+    samples = np.concatenate([frames.samples for frames in every])
+    return Frames(samples, np.concatenate(segment), recording, len(every), SAMPLE_RATE)
 
 
 def dspspeech(seed: int, *, others: bool = False, words: int = 1, people: int = PEOPLE, **how: Any) -> Speech:

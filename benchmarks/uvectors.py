@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,18 @@ def place(part: Part) -> Path:
 def measure(part: Part) -> dict[str, Any]:
     if part.kind == "speed":
         return speed.measure(**part.settings)
-    speech = getattr(sets, part.set)(part.seed, **part.data)
+    speech = made(part.set, part.seed, tuple(part.data.items()))
     if part.kind in ("mfcc", "ge2e"):
         return baseline({"mfcc": u_vectors.mfcc, "ge2e": u_vectors.encoded}[part.kind], speech)
     if part.kind == "moonshot":
         return whole(speech, part)
     return learned(speech, part)
+
+
+@lru_cache(maxsize=2)
+def made(name: str, seed: int, data: tuple[tuple[str, Any], ...]) -> sets.Speech:
+    speech: sets.Speech = getattr(sets, name)(seed, **dict(data))
+    return speech
 
 
 def baseline(function: Any, speech: sets.Speech) -> dict[str, Any]:
