@@ -66,6 +66,7 @@ def _main(seed: int) -> Iterator[Part]:
     for kind in ("mfcc", "ge2e"):
         yield Part(f"dspspeech: {kind}", kind, "dspspeech", seed, {}, VOICE)
     yield _dspspeech("infonce", seed, {})
+    yield _dspspeech("infonce, 1200 steps", seed, {"steps": 1200})
     whole = {"pseudo_label": "file", "batch_size": 128}
     yield Part("dspspeech joined by five, all 34", "moonshot", "joined_by_five", seed, whole)
 

@@ -64,6 +64,7 @@ def measure(*, steps: int, images: int) -> dict[str, Any]:
 
 def plain_loader(model: UVectors, frames: Frames, steps: int) -> float:
     """Return the images per second of the usual loop with the same network and loss."""
+    spectrum(np.zeros(3200, np.float32))  # the first call compiles
     body = model.network_.body.train()
     optimiser = torch.optim.Adam(body.parameters(), lr=1e-3)
     loader = DataLoader(Loaded(frames, BATCH * steps), batch_size=BATCH)
