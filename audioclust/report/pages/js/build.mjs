@@ -17,5 +17,6 @@ const shared = {
 
 // listen.js is put into a page that stands alone; core.js is a module: mount(root, data, source).
 await build({...shared, entryPoints: {listen: join(here, "page.js")}, format: "iife"});
-await build({...shared, entryPoints: {core: join(here, "core.js")}, format: "esm"});
+// widget.js is the same for JupyterLab.
+await build({...shared, entryPoints: {core: join(here, "core.js"), widget: join(here, "widget.js")}, format: "esm"});
 await build({...shared, entryPoints: {core: join(here, "core.css"), listen: join(here, "page.css")}});
