@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
+from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["directions", "nearest", "nearest_of_graph", "nearest_to", "union_graph"]
+__all__ = ["directions", "nearest", "nearest_distances", "nearest_of_graph", "nearest_to", "union_graph"]
 
 BLOCK = 32e6  # bytes of similarities held at once
 APPROXIMATE = 50_000  # from so many rows on neighbours are approximate
@@ -97,3 +98,15 @@ def union_graph(table: NDArray[np.integer], k: int) -> Any:
     there = columns >= 0
     graph = coo_array((np.ones(there.sum()), (rows[there], columns[there])), shape=(n, n)).tocsr()
     return graph.maximum(graph.T).tocsr()
+
+
+def nearest_distances(X: NDArray[np.floating], k: int) -> NDArray[np.float64]:
+    """Return the Euclidean distance of each row to its k-th nearest other row, or the farthest one [shape=(n,)].
+
+    Examples
+    --------
+    >>> nearest_distances(np.array([[0.0], [1.0], [3.0]]), 2)
+    array([3., 2., 3.])
+    """
+    k = min(k, len(X) - 1)
+    return NearestNeighbors(n_neighbors=k).fit(X).kneighbors()[0][:, -1].astype(np.float64)

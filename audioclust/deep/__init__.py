@@ -11,19 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audioclust.deep.autoencoder import ConvAutoencoder, PoorReconstructionWarning
+    from audioclust.deep.camsat import CAMSAT
     from audioclust.deep.dcec import DCEC
     from audioclust.deep.embedded import Embedded
+    from audioclust.deep.speaker_network import SpeakerNetwork
     from audioclust.deep.u_vectors import UVectors
     from audioclust.evaluation.degenerate import ClusterCollapseWarning
 
-__all__ = ["DCEC", "ClusterCollapseWarning", "ConvAutoencoder", "Embedded", "PoorReconstructionWarning", "UVectors"]
+__all__ = [
+    "CAMSAT",
+    "DCEC",
+    "ClusterCollapseWarning",
+    "ConvAutoencoder",
+    "Embedded",
+    "PoorReconstructionWarning",
+    "SpeakerNetwork",
+    "UVectors",
+]
 
 _HOMES = {
+    "CAMSAT": "audioclust.deep.camsat",
     "ConvAutoencoder": "audioclust.deep.autoencoder",
     "ClusterCollapseWarning": "audioclust.evaluation.degenerate",
     "DCEC": "audioclust.deep.dcec",
     "Embedded": "audioclust.deep.embedded",
     "PoorReconstructionWarning": "audioclust.deep.autoencoder",
+    "SpeakerNetwork": "audioclust.deep.speaker_network",
     "UVectors": "audioclust.deep.u_vectors",
 }
 
