@@ -40,6 +40,8 @@ class Entry:
         Whether it trains a network on the recordings that it clusters.
     inner : str or None
         The clusterer of vectors inside, of a clusterer ``ae_NAME``.
+    partitions : tuple of (str, str)
+        Partitions besides ``labels_`` that a run reports in rows of their own: a variant's name, and the attribute.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Entry:
     finds_k: bool = False
     network: bool = False
     inner: str | None = None
+    partitions: tuple[tuple[str, str], ...] = ()
 
     def load(self) -> Callable[..., Any]:
         """Import the class."""
@@ -275,6 +278,14 @@ def _built_in() -> None:
         Entry("nme_spectral", "NME spectral", f"{speakers}.nme_spectral:NMESpectral", finds_k=True),
         Entry("partial_sets", "Partial sets", f"{speakers}.partial_sets:PartialSets", finds_k=True),
         Entry("auto", "Auto (speakers)", f"{speakers}.auto:AutoSpeakers", finds_k=True),
+        Entry(
+            "camsat",
+            "CAMSAT",
+            "audioclust.deep.camsat:CAMSAT",
+            finds_k=True,
+            network=True,
+            partitions=(("network", "network_labels_"),),
+        ),  # fmt: skip
         Entry("ae_kmeans", "AE + K-Means", _EMBEDDED, "images", False, True, "kmeans"),
         Entry("ae_agglomerative", "AE + Agglomerative", _EMBEDDED, "images", False, True, "agglomerative"),
         Entry("ae_n2d", "N2D", _EMBEDDED, "images", False, True, "n2d"),

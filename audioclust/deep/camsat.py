@@ -20,7 +20,6 @@ References
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,9 +30,9 @@ from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from audioclust.clustering.base import without_gaps
-from audioclust.clustering.levels import Levels
+from audioclust.clustering.ladder import ladder, levels_of, most_neighbours
 from audioclust.clustering.merging import THRESHOLD, merge_clusters
-from audioclust.clustering.neighbours import nearest_distances
+from audioclust.clustering.neighbours import directions, nearest, nearest_distances
 from audioclust.clustering.positives import pagerank_positives, shared_neighbour_graph
 from audioclust.deep.base import VectorEstimator
 from audioclust.deep.camsat_module import CamsatModule, Views, Weight
@@ -44,7 +43,8 @@ from audioclust.deep.module import BatchModule
 from audioclust.deep.parameters import check_training, usual_training
 from audioclust.deep.training import Training
 from audioclust.evaluation import degenerate
-from audioclust.validation import DegenerateClusteringWarning, check_choice, check_n_clusters, check_number, check_share
+from audioclust.geometry import unit_rows
+from audioclust.validation import check_choice, check_n_clusters, check_number, check_share
 
 __all__ = ["CAMSAT", "SETTINGS"]
 
@@ -69,7 +69,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         The upper bound. By default twice the number of groups of :class:`~audioclust.clustering.levels.Levels`. At or
         below the true number, clusters are missing by construction.
     width : int
-        Of both hidden layers.
+        Of both hidden layers (1 200 in IMSAT).
     pca : int, optional
         Principal components that are kept; None keeps all.
     unit : bool
@@ -153,15 +153,15 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         self,
         n_clusters: int | None = None,
         *,
-        width: int = 1200,
+        width: int = 400,
         pca: int | None = 64,
         unit: bool = True,
         batch_norm: bool = False,
-        marginal_weight: Weight = (4.0, 1.0),
+        marginal_weight: Weight = (4.0, 0.3),
         conditional_weight: Weight = 1.0,
         adversarial_weight: Weight = 1.0,
-        augmentation_weight: Weight = (0.6, 3.0),
-        symmetry_weight: Weight = (0.6, 3.0),
+        augmentation_weight: Weight = (0.3, 6.0),
+        symmetry_weight: Weight = (0.3, 6.0),
         mixup_weight: Weight = 0.0,
         adversarial_length: float = 0.25,
         mixup: str = "input",
@@ -283,9 +283,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
 
     def _bound(self, rows: np.ndarray) -> int:
         """Return the upper bound; a given one that is low for what Levels find is a warning."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateClusteringWarning)
-            groups = Levels().fit(rows).n_clusters_
+        groups = _groups(rows)
         if self.n_clusters is None:
             return min(2 * groups, len(rows))
         if self.n_clusters < min(2 * groups, len(rows)):
@@ -361,3 +359,12 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     def _keep(self, module: BatchModule) -> None:
         assert isinstance(module, CamsatModule)
         self.labels_over_epochs_ = module.labels_over_epochs.cpu().numpy()
+
+
+def _groups(rows: np.ndarray) -> int:
+    """Return how many groups Levels recommend, without asking whether they are stable, which takes longer."""
+    Z = directions(unit_rows(np.unique(rows, axis=0).astype(np.float64), zero="keep"))
+    if len(Z) < 2:
+        return 1
+    levels = levels_of(ladder(nearest(Z, most_neighbours(len(Z))), Z))
+    return levels[0].n_clusters if levels else 1

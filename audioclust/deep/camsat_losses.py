@@ -60,9 +60,7 @@ def divergence_of_logits(target: Tensor, other: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
-def adversarial_direction(
-    network: Logits, x: Tensor, clean: Tensor, length: Tensor, random: torch.Generator
-) -> Tensor:
+def adversarial_direction(network: Logits, x: Tensor, clean: Tensor, length: Tensor, random: torch.Generator) -> Tensor:
     """Return the change of each row, of the given length, that moves its prediction most (one power iteration).
 
     Parameters
@@ -86,9 +84,7 @@ def adversarial_direction(
     return length[:, None] * torch.nn.functional.normalize(gradient, dim=1)
 
 
-def adversarial_loss(
-    network: Logits, x: Tensor, clean: Tensor, length: Tensor, random: torch.Generator
-) -> Tensor:
+def adversarial_loss(network: Logits, x: Tensor, clean: Tensor, length: Tensor, random: torch.Generator) -> Tensor:
     """Return how far the prediction moves along :func:`adversarial_direction`; the clean one is held constant."""
     change = adversarial_direction(network, x, clean, length, random)
     return divergence_of_logits(clean.detach(), network(x + change)).mean()

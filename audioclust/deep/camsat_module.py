@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from audioclust.deep import camsat_losses as losses
-from audioclust.deep.camsat_network import ClusterNetwork
+from audioclust.deep.camsat_network import SPREAD, ClusterNetwork
 from audioclust.deep.data import generator
 from audioclust.deep.training import Training
 from audioclust.deep.vector_module import VectorModule
@@ -45,12 +45,12 @@ class Views:
     mixing: float = 0.0
 
     def changed(self, x: Tensor, random: torch.Generator) -> Tensor:
-        """Return changed copies of prepared vectors [shape=(m, d)], which have mean square 1."""
+        """Return changed copies of prepared vectors [shape=(m, d)]."""
         if self.mixing:
             share = 1 - self.mixing * torch.rand(len(x), generator=random)
             x = losses.mixture_of(x, torch.randperm(len(x), generator=random).to(x.device), share.to(x))
         if self.noise:
-            x = x + self.noise * torch.randn(x.shape, generator=random).to(x)
+            x = x + self.noise * SPREAD * torch.randn(x.shape, generator=random).to(x)
         if self.dropout:
             x = x * (torch.rand(x.shape, generator=random) >= self.dropout).to(x) / (1 - self.dropout)
         return x
@@ -129,8 +129,10 @@ class CamsatModule(VectorModule):
         if self._used("augmentation") or self._used("symmetry"):
             made_views = torch.stack([self._view(index, random) for _ in range(self.views.number)])
             augmented = network.logits(made_views.flatten(0, 1)).float().unflatten(0, made_views.shape[:2])
-            terms["augmentation"] = self.weight("augmentation") * losses.augmentation_loss(clean, augmented)
-            terms["symmetry"] = self.weight("symmetry") * losses.symmetry_loss(augmented)
+            if self._used("augmentation"):
+                terms["augmentation"] = self.weight("augmentation") * losses.augmentation_loss(clean, augmented)
+            if self._used("symmetry"):
+                terms["symmetry"] = self.weight("symmetry") * losses.symmetry_loss(augmented)
         return terms
 
     def _used(self, term: str) -> bool:
@@ -164,11 +166,10 @@ class CamsatModule(VectorModule):
         if self.positives is not None:
             column = torch.randint(self.positives.shape[1], (len(index),), generator=random)
             rows = self.positives[index, column]
-        source = self.data
         if self.augmented is not None:
             which = torch.randint(len(self.augmented), (len(index),), generator=random)
             return self.views.changed(self.augmented[which, rows].to(self.device), random)
-        return self.views.changed(source[rows.to(self.device)], random)
+        return self.views.changed(self.data[rows.to(self.device)], random)
 
     def end_epoch(self) -> dict[str, float]:
         """Add the clusters that hold a row now, and keep the labels."""

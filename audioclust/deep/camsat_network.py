@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-__all__ = ["ClusterNetwork", "Preparation"]
+__all__ = ["SPREAD", "ClusterNetwork", "Preparation"]
 
 SMALLEST = 1e-12
+SPREAD = 2.0
+"""Root mean square of the numbers that the network is given: with smaller ones it starts to learn late."""
 
 
 class Preparation(nn.Module):
@@ -38,7 +40,7 @@ class Preparation(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def fit(self, X: NDArray[np.float32]) -> None:
-        """Fit to vectors [shape=(n, size_in)]; afterwards their numbers have mean 0 and mean square 1."""
+        """Fit to vectors [shape=(n, size_in)]; afterwards their numbers have mean 0 and a root mean square of SPREAD."""
         rows = self._scaled(torch.from_numpy(X)).double().numpy()
         size = len(self.components)
         mean = rows.mean(axis=0)
@@ -48,7 +50,7 @@ class Preparation(nn.Module):
         spread = float(np.sqrt(np.mean(((rows - mean) @ components.T) ** 2)))
         self.mean.copy_(torch.from_numpy(mean))
         self.components.copy_(torch.from_numpy(components))
-        self.scale.fill_(1 / max(spread, SMALLEST))
+        self.scale.fill_(SPREAD / max(spread, SMALLEST))
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, size_in) -> (n, size_out)."""
@@ -88,7 +90,11 @@ class ClusterNetwork(nn.Module):
         self.preparation = Preparation(size, n_components, unit=unit)
         layers: list[nn.Module] = []
         for before in (n_components, latent_size):
-            layers += [nn.Linear(before, latent_size), *([nn.BatchNorm1d(latent_size)] if batch_norm else []), nn.ReLU()]
+            layers += [
+                nn.Linear(before, latent_size),
+                *([nn.BatchNorm1d(latent_size)] if batch_norm else []),
+                nn.ReLU(),
+            ]
         self.hidden = nn.Sequential(*layers)
         self.head = nn.Linear(latent_size, n_clusters)
 

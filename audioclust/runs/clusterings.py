@@ -73,6 +73,13 @@ class Fit:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
+    def partitions(self, algorithm: str) -> dict[str, np.ndarray]:
+        """Return its clusterings by their names in tables: ``labels``, and those that the algorithm's entry names."""
+        named = {algorithm: self.labels}
+        for variant, attribute in clustering.entry(algorithm).partitions:
+            named[f"{algorithm}{' ' if ':' in algorithm else ':'}{variant}"] = getattr(self.estimator, attribute)
+        return named
+
     @property
     def probability(self) -> np.ndarray | None:
         """How surely each recording belongs to its cluster [shape=(n,)]; None where the clusterer does not say."""

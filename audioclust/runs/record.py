@@ -133,11 +133,11 @@ class Run:
                 self.estimators.setdefault((task.algorithm, column), fitted.estimator)
                 if fitted.hardware:
                     self.outputs["hardware"] = fitted.hardware
-                self.add(
-                    fitted.labels, getattr(fitted.estimator, "embedding_", source), index, algorithm=task.algorithm,
-                    label=column, warnings=fitted.warnings,
-                    probability=fitted.probability, **noted,
-                )  # fmt: skip
+                for name, labels in fitted.partitions(task.algorithm).items():
+                    self.add(
+                        labels, getattr(fitted.estimator, "embedding_", source), index, algorithm=name, label=column,
+                        warnings=fitted.warnings, probability=fitted.probability, **noted,
+                    )  # fmt: skip
         if self.clusterings and all(row["error"] for row in self.clusterings):
             self.finish()  # raises, and names each
         return self.table()
