@@ -94,7 +94,8 @@ def test_gradients_are_finite_at_the_ends_of_the_cosine(kind):
     centre = loss.weight.detach()[:1]
     X = torch.cat([centre, -centre]).requires_grad_()
     loss(X, torch.tensor([0, 0])).backward()
-    assert torch.isfinite(X.grad).all() and torch.isfinite(loss.weight.grad).all()
+    assert torch.isfinite(X.grad).all()
+    assert torch.isfinite(loss.weight.grad).all()
 
 
 def test_boundaryface_takes_a_vector_that_lies_in_another_class_for_one_of_it():
@@ -114,7 +115,8 @@ def test_boundaryface_takes_a_vector_that_lies_in_another_class_for_one_of_it():
     kept.corrects = True
     missing = loss(near, torch.tensor([0])).item() - kept(near, torch.tensor([0])).item()
     cosines = loss.cosines(near)[0]
-    assert missing == pytest.approx((cosines.max() - cosines[0]).item()) and missing > 0
+    assert missing == pytest.approx((cosines.max() - cosines[0]).item())
+    assert missing > 0
 
 
 def test_adaface_asks_less_turn_of_long_vectors_and_learns_their_length(batch):

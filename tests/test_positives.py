@@ -44,7 +44,8 @@ def test_scores_agree_with_a_dense_solve(cloud, restart):
     assert np.allclose(wanted, wanted.T)
     for row in (0, 40, 89):
         error = wanted[row] - pagerank_scores(graph, row, restart=restart)
-        assert error.min() >= -1e-12 and error.max() <= PRECISION / degrees.mean()
+        assert error.min() >= -1e-12
+        assert error.max() <= PRECISION / degrees.mean()
 
 
 def test_positives_are_the_rows_with_the_highest_scores(cloud):
@@ -55,7 +56,8 @@ def test_positives_are_the_rows_with_the_highest_scores(cloud):
     chosen = pagerank_positives(graph, 5)
     least = np.sort(wanted, axis=1)[:, -5]
     rows = np.arange(len(X))[:, None]
-    assert (chosen != rows).all() and all(len(set(row)) == 5 for row in chosen)
+    assert (chosen != rows).all()
+    assert all(len(set(row)) == 5 for row in chosen)
     assert (wanted[rows, chosen] >= least[:, None] - PRECISION / degrees.mean()).all()
     assert np.mean(truth[chosen] == truth[:, None]) > 0.95
 

@@ -35,12 +35,15 @@ def test_agreement_is_the_mean_rand_index_with_the_others(rng):
         others = [adjusted_rand_score(partitions[one], partitions[o]) for o in range(4) if o != one]
         assert value == pytest.approx(np.mean(others))
     scores = clustering_scores(list(partitions), partitions[0], None)
-    assert scores["acc"].iloc[0] == 1 and scores["agreement"].tolist() == agreement(partitions).tolist()
+    assert scores["acc"].iloc[0] == 1
+    assert scores["agreement"].tolist() == agreement(partitions).tolist()
 
 
 def test_a_difference_is_told_only_where_the_interval_leaves_out_zero():
     clear = paired_difference([0.3, 0.32, 0.31, 0.35], [0.2, 0.21, 0.24, 0.22])
-    assert clear["told"] == 1 and clear["low"] > 0 and clear["difference"] == pytest.approx(0.1025)
+    assert clear["told"] == 1
+    assert clear["low"] > 0
+    assert clear["difference"] == pytest.approx(0.1025)
     assert paired_difference([0.3, 0.1, 0.2, 0.3], [0.2, 0.3, 0.1, 0.25])["told"] == 0
     assert paired_difference([0.3, 0.4], [0.1, 0.1])["told"] == 0  # of two pairs nothing is told
 

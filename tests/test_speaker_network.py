@@ -40,7 +40,8 @@ def test_noise_is_left_out_of_the_training_and_has_vectors_all_the_same(voices):
     labels = np.where(np.arange(96) % 2, who, -1)
     model = SpeakerNetwork(**SMALL | {"epochs": 1}).fit(X, labels)
     part = SpeakerNetwork(**SMALL | {"epochs": 1}).fit(X[1::2], who[1::2])
-    assert np.allclose(model.embedding_[1::2], part.embedding_, atol=1e-6) and len(model.embedding_) == 96
+    assert np.allclose(model.embedding_[1::2], part.embedding_, atol=1e-6)
+    assert len(model.embedding_) == 96
 
 
 def test_saved_and_loaded_it_says_the_same(voices, tmp_path):
@@ -53,7 +54,8 @@ def test_spectra_are_of_the_loudest_stretch(rng):
     wave = 1e-4 * rng.normal(size=16000)
     wave[8000:12000] += 0.5 * np.sin(np.arange(4000) * 0.3)
     whole, later = speaker_spectra([wave, np.roll(wave, 20 * 160)], frames=20)  # 20 frames later, the same stretch
-    assert np.allclose(whole, later, atol=1e-2) and whole.std() > 1
+    assert np.allclose(whole, later, atol=1e-2)
+    assert whole.std() > 1
     assert np.allclose(whole.mean(axis=0), 0, atol=1e-3)
     assert speaker_spectra([wave[:800]], frames=40).shape == (1, 40, 80)
 

@@ -1,6 +1,6 @@
-"""Merge clusters that are one: those between which the links are nearly as dense as inside them. No label is used.
+"""Merge clusters that are one: those between which the links are nearly as dense as inside. No label is used.
 
-With `links(A, B)` the weight of the links of a graph between two clusters, their density is ``links(A, B) / (|A| |B|)``,
+With `links(A, B)` the weight of a graph's links between two clusters, their density is ``links(A, B) / (|A| |B|)``,
 and inside a cluster ``links(A, A) / (|A| (|A| - 1))`` (each link counted in both directions). A cluster of one row has
 no inside: the median of the others stands for it. The pair whose density is the largest share of the geometric mean of
 the two inside is merged, and so on, while that share is at least the threshold.

@@ -285,7 +285,7 @@ def _built_in() -> None:
             finds_k=True,
             network=True,
             partitions=(("network", "network_labels_"),),
-        ),  # fmt: skip
+        ),
         Entry("ae_kmeans", "AE + K-Means", _EMBEDDED, "images", False, True, "kmeans"),
         Entry("ae_agglomerative", "AE + Agglomerative", _EMBEDDED, "images", False, True, "agglomerative"),
         Entry("ae_n2d", "N2D", _EMBEDDED, "images", False, True, "n2d"),

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -38,7 +38,6 @@ from audioclust.deep.base import VectorEstimator
 from audioclust.deep.camsat_module import CamsatModule, Views, Weight
 from audioclust.deep.camsat_network import ClusterNetwork
 from audioclust.deep.data import canonical
-from audioclust.deep.hardware import seed_of
 from audioclust.deep.module import BatchModule
 from audioclust.deep.parameters import check_training, usual_training
 from audioclust.deep.training import Training
@@ -142,6 +141,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     (4, [12, 12, 12, 12])
     """
 
+    labels_over_epochs_: NDArray[np.int32]
     _network_class = ClusterNetwork
     _after = ("merge", "merge_threshold")
     _fitted = (
@@ -339,7 +339,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
 
     def _module(self, data: np.ndarray, training: Training) -> CamsatModule:
         _, positives, augmented = self._begin
-        network = self._new_network(training.seed)
+        network = cast(ClusterNetwork, self._new_network(training.seed))
         network.preparation.fit(data)
         with torch.no_grad():
             prepared = network.preparation(torch.from_numpy(data)).numpy()

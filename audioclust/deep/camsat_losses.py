@@ -2,16 +2,16 @@
 
 With ``p = softmax(logits)``, ``H`` the entropy and ``KL(p || q) = sum p log(p / q)``:
 
-=====================  ===================================================  =============================================
-term                   value                                                no gradient flows through
-=====================  ===================================================  =============================================
+=====================  ==================================================  ============================================
+term                   value                                               no gradient flows through
+=====================  ==================================================  ============================================
 conditional entropy    mean H(p_i)
-marginal entropy       H(mean p_i), over more rows than the batch if asked  what is remembered of earlier batches
-adversarial            mean KL(p_i || p(x_i + r_i)), r_i of length eps_i    p_i, and the search of r_i
-augmentation           mean KL(p_i || p_aug), over the augmentations        p_i
-symmetry               mean KL(p_aug || mixture of them)                    nothing: it is their Jensen-Shannon divergence
-mixup                  mean KL(mixed targets || p(mixed))                   the targets
-=====================  ===================================================  =============================================
+marginal entropy       H(mean p_i), of more rows than a batch if need be    what is remembered of earlier batches
+adversarial            mean KL(p_i || p(x_i + r_i)), r_i of length eps_i   p_i, and the search of r_i
+augmentation           mean KL(p_i || p_aug), over the augmentations       p_i
+symmetry               mean KL(p_aug || mixture of them)                   nothing (a Jensen-Shannon divergence)
+mixup                  mean KL(mixed targets || p(mixed))                  the targets
+=====================  ==================================================  ============================================
 
 References
 ----------

@@ -40,7 +40,7 @@ class Preparation(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def fit(self, X: NDArray[np.float32]) -> None:
-        """Fit to vectors [shape=(n, size_in)]; afterwards their numbers have mean 0 and a root mean square of SPREAD."""
+        """Fit to vectors [shape=(n, size_in)]; then their numbers have mean 0 and a root mean square of SPREAD."""
         rows = self._scaled(torch.from_numpy(X)).double().numpy()
         size = len(self.components)
         mean = rows.mean(axis=0)

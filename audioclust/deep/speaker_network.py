@@ -1,6 +1,6 @@
 """A small speaker network (ECAPA-TDNN) trained on labels or pseudo-labels with any margin loss.
 
-Spectra X (n, frames, bands) become vectors (n, dimension). In training a random stretch of `crop` frames is seen of each
+Spectra X (n, frames, bands) become vectors (n, dimension). In training a random stretch is seen of each
 recording, with one random time and one frequency mask; vectors are those of whole recordings.
 
 References
@@ -75,9 +75,13 @@ class _Network(nn.Module):
         super().__init__()
         self.settings: dict[str, Any] = {"latent_size": latent_size, "channels": channels}
         self.encoder = ECAPA(
-            bands=bands, dimension=latent_size, channels=(*[channels] * 4, 3 * channels), attention=max(8, channels // 2),
-            squeezed=max(8, channels // 2), scale=_SCALE,
-        )  # fmt: skip
+            bands=bands,
+            dimension=latent_size,
+            channels=(*[channels] * 4, 3 * channels),
+            attention=max(8, channels // 2),
+            squeezed=max(8, channels // 2),
+            scale=_SCALE,
+        )
 
 
 class _Speakers(BatchModule):
@@ -99,9 +103,8 @@ class _Speakers(BatchModule):
         return mask(spectra.transpose(1, 2), random, time=time, frequency=frequency).transpose(1, 2)
 
     def losses(self, inputs: Tensor, index: Tensor) -> dict[str, Tensor]:
-        self.loss.corrects = (
-            2 * self.current_epoch >= self.settings.epochs
-        )  # a network that knows nothing corrects nothing
+        # a network that knows nothing corrects nothing
+        self.loss.corrects = 2 * self.current_epoch >= self.settings.epochs
         return {self.loss.kind: self.loss(self.network.encoder(inputs).float(), self.labels[index].to(self.device))}
 
 

@@ -85,8 +85,8 @@ def correlations(
     Returns
     -------
     DataFrame
-        ``group, score, n, pearson, pearson_low, pearson_high, spearman, spearman_low, spearman_high``; NaN where a score
-        is the same for all clusterings.
+        ``group, score, n, pearson, pearson_low, pearson_high, spearman, spearman_low, spearman_high``; NaN where a
+        score is the same for all clusterings.
 
     Raises
     ------
