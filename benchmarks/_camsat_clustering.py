@@ -23,6 +23,7 @@ from audioclust.geometry import unit_rows
 from benchmarks import _answer_sets, mnist
 
 Rows = list[dict[str, Any]]
+Partitions = dict[str, np.ndarray]
 SEEDS = 5
 
 
@@ -55,8 +56,9 @@ def table(parts: Any, quick: bool) -> pd.DataFrame:
     rows = []
     for seed in range(1 if quick else SEEDS):  # seed by seed: a stopped benchmark has whole tables of fewer seeds
         for case in QUICK if quick else CASES:
-            name = f"clustering {case.name} K {case.bound} seed {seed}"
-            rows += parts(name, lambda case=case, seed=seed: measured(case, seed))
+            for method in METHODS:
+                name = f"clustering {case.name} K {case.bound} {method} seed {seed}"
+                rows += parts(name, lambda case=case, seed=seed, method=method: measured(case, seed, method))
     keys = ["case", "bound", "method"]
     means = pd.DataFrame(rows).groupby(keys, sort=False).agg(
         acc=("acc", "mean"), acc_least=("acc", "min"), nmi=("nmi", "mean"), found=("found", "mean"),
@@ -66,55 +68,58 @@ def table(parts: Any, quick: bool) -> pd.DataFrame:
     return pd.concat([means.reset_index().assign(section="clustering"), _bars(means)], ignore_index=True)
 
 
-def measured(case: Case, seed: int) -> Rows:
-    """Cluster one set with every method."""
+def measured(case: Case, seed: int, method: str) -> Rows:
+    """Cluster one set with one method."""
     if case.noise:
         _, X, truth = _answer_sets.audiomnist(case.per_person, case.noise, seed, people=case.people)
     else:
         _, X, truth = _answer_sets.audiomnist(case.per_person, 0.0, seed)
-    k, rows = len(np.unique(truth)), []
-    for method, make in methods(X, case.bound, k, seed).items():
-        wall, cpu = time.perf_counter(), time.process_time()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            partitions = make()
-        spent = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
-        for name, labels in partitions.items():
-            scores = evaluate(labels, truth)
-            found = {"acc": scores["acc"], "nmi": scores["nmi"], "found": scores["n_clusters"]}
-            what = {"case": case.name, "bound": case.bound, "seed": seed, "method": f"{method}{name}"}
-            rows.append({**what, **found, **spent})
+    wall, cpu = time.perf_counter(), time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        partitions = METHODS[method](X, case.bound, len(np.unique(truth)), seed)
+    spent = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+    rows = []
+    for name, labels in partitions.items():
+        scores = evaluate(labels, truth)
+        found = {"acc": scores["acc"], "nmi": scores["nmi"], "found": scores["n_clusters"]}
+        what = {"case": case.name, "bound": case.bound, "seed": seed, "method": f"{method}{name}"}
+        rows.append({**what, **found, **spent})
     return rows
 
 
-def methods(X: np.ndarray, bound: int, k: int, seed: int) -> dict[str, Callable[[], dict[str, np.ndarray]]]:
-    """Return every method: it gives its partitions by name, alone and merged."""
+def network(X: np.ndarray, bound: int, seed: int, **settings: Any) -> Partitions:
+    """Return CAMSAT's partitions, alone and merged."""
+    model = CAMSAT(bound, random_state=seed, **settings).fit(X)
+    return {" alone": model.network_labels_, " + merge": model.merged_labels_}
 
-    def network(**settings: Any) -> dict[str, np.ndarray]:
-        model = CAMSAT(bound, random_state=seed, **settings).fit(X)
-        return {" alone": model.network_labels_, " + merge": model.merged_labels_}
 
-    def merged(cluster: Callable[[np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
-        labels = cluster(PCA(min(64, *X.shape), random_state=0).fit_transform(unit_rows(X)))
-        return {" alone": labels, " + merge": merge_clusters(shared_neighbour_graph(X), labels)}
+def merged(X: np.ndarray, cluster: Callable[[np.ndarray], np.ndarray]) -> Partitions:
+    """Return the partitions of a rival on the same components, alone and with the same merge."""
+    labels = cluster(PCA(min(64, *X.shape), random_state=0).fit_transform(unit_rows(X)))
+    return {" alone": labels, " + merge": merge_clusters(shared_neighbour_graph(X), labels)}
 
-    def mixture(Z: np.ndarray) -> np.ndarray:
-        return GaussianMixture(bound, covariance_type="diag", reg_covar=1e-3, random_state=seed).fit_predict(Z)
 
-    def named(name: str, **settings: Any) -> dict[str, np.ndarray]:
-        return {"": clustering.make(name, **settings).fit(X).labels_}
+def mixture(bound: int, seed: int) -> GaussianMixture:
+    return GaussianMixture(bound, covariance_type="diag", reg_covar=1e-3, random_state=seed)
 
-    return {
-        "CAMSAT": lambda: network(),
-        "IMSAT": lambda: network(**SETTINGS["imsat"]),
-        "K-Means(K)": lambda: merged(KMeans(bound, n_init=10, random_state=seed).fit_predict),
-        "Ward(K)": lambda: merged(AgglomerativeClustering(bound).fit_predict),
-        "GMM(K)": lambda: merged(mixture),
-        "HDBSCAN": lambda: named("hdbscan", min_cluster_size=2),
-        "levels": lambda: named("levels"),
-        "auto": lambda: named("auto"),
-        "spectral, k given": lambda: named("spectral", n_clusters=k, random_state=seed),
-    }
+
+def named(X: np.ndarray, name: str, **settings: Any) -> Partitions:
+    return {"": clustering.make(name, **settings).fit(X).labels_}
+
+
+METHODS: dict[str, Callable[[np.ndarray, int, int, int], Partitions]] = {
+    "CAMSAT": lambda X, bound, k, seed: network(X, bound, seed),
+    "K-Means(K)": lambda X, bound, k, seed: merged(X, KMeans(bound, n_init=10, random_state=seed).fit_predict),
+    "Ward(K)": lambda X, bound, k, seed: merged(X, AgglomerativeClustering(bound).fit_predict),
+    "HDBSCAN": lambda X, bound, k, seed: named(X, "hdbscan", min_cluster_size=2),
+    "levels": lambda X, bound, k, seed: named(X, "levels"),
+    "spectral, k given": lambda X, bound, k, seed: named(X, "spectral", n_clusters=k, random_state=seed),
+    "GMM(K)": lambda X, bound, k, seed: merged(X, mixture(bound, seed).fit_predict),
+    "auto": lambda X, bound, k, seed: named(X, "auto"),
+    "IMSAT": lambda X, bound, k, seed: network(X, bound, seed, **SETTINGS["imsat"]),
+}
+"""Every method by name, of vectors, the upper bound, the true number and a seed."""
 
 
 def _bars(means: pd.DataFrame) -> pd.DataFrame:

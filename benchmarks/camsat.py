@@ -20,7 +20,7 @@ import pandas as pd
 
 from audioclust import files
 from benchmarks import _camsat_clustering, _camsat_downstream
-from benchmarks.voices import ROOT
+from benchmarks.mnist import ROOT
 
 Rows = list[dict[str, Any]]
 

@@ -193,9 +193,9 @@ def test_a_parameter_that_cannot_be_used_is_named(people, params, message):
     ("X", "message"),
     [
         (np.full((4, 3), np.nan), "NaN"),
-        (np.ones(4), "vectors must be"),
-        (np.ones((1, 3)), "at least 2"),
-        (np.array([["a", "b"]] * 3), "must be numbers"),
+        (np.ones(4), "Expected 2D array"),
+        (np.ones((1, 3)), "minimum of 2"),
+        (np.array([["a", "b"]] * 3), "could not convert"),
     ],
 )
 def test_vectors_that_cannot_be_used_are_named(X, message):

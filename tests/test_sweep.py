@@ -147,7 +147,7 @@ def test_networks_are_left_out_unless_asked_for(home, monkeypatch, capsys):
 
 
 def test_shipped_sweeps_are_valid():
-    for name in ("thesis", "demo", "speakers", "uvectors"):
+    for name in ("thesis", "demo", "speakers", "uvectors", "camsat"):
         plan = runs.Sweep.read(name)
         assert plan.tasks(plan.datasets[0], plan.compare)
 

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from audioclust.clustering.base import without_gaps
 from audioclust.clustering.ladder import ladder, levels_of, most_neighbours
@@ -116,6 +116,8 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         Clusters in `labels_`.
     bound_ : int
         The upper bound that was used.
+    n_iter_ : int
+        Steps that were made.
     probabilities_ : array of float32 [shape=(n, bound_)]
         Predictions of the network.
     embedding_ : array of float32 [shape=(n, width)]
@@ -145,7 +147,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     _network_class = ClusterNetwork
     _after = ("merge", "merge_threshold")
     _fitted = (
-        "embedding_", "labels_", "network_labels_", "merged_labels_", "n_clusters_", "probabilities_",
+        "embedding_", "labels_", "network_labels_", "merged_labels_", "n_clusters_", "n_iter_", "probabilities_",
         "labels_over_epochs_",
     )  # fmt: skip
 
@@ -160,8 +162,8 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         marginal_weight: Weight = (4.0, 0.3),
         conditional_weight: Weight = 1.0,
         adversarial_weight: Weight = 1.0,
-        augmentation_weight: Weight = (0.3, 6.0),
-        symmetry_weight: Weight = (0.3, 6.0),
+        augmentation_weight: Weight = (0.0, 8.0),
+        symmetry_weight: Weight = (0.0, 8.0),
         mixup_weight: Weight = 0.0,
         adversarial_length: float = 0.25,
         mixup: str = "input",
@@ -230,7 +232,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
             Finite, n >= 2 and at least `n_clusters`.
         y : ignored
         augmented : array [shape=(m, n, d)], optional
-            Vectors of m augmentations of each recording, see :func:`audioclust.deep.augmented_vectors`.
+            Vectors of m augmentations of each recording; changed by :mod:`audioclust.deep.augmentation` before the encoder.
 
         Returns
         -------
@@ -254,6 +256,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         facts = {} if views is None else {"augmented": hashlib.sha256(views[:, permutation].tobytes()).hexdigest()}
         self._learn(rows, bound=bound, **facts)
         del self._begin
+        self.n_iter_ = len(self.history_) * self._training(len(rows)).steps
         self.probabilities_ = self.predict_proba(rows)
         self.network_labels_ = without_gaps(self.probabilities_.argmax(1))[0]
         merged = merge_clusters(graph, self.network_labels_[permutation], threshold=self.merge_threshold)
@@ -280,6 +283,9 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         outputs = self.probabilities_.argmax(1)
         used, first = np.unique(outputs, return_index=True)
         return self.labels_[first][self.predict_proba(X)[:, used].argmax(1)]
+
+    def _check_rows(self, X: ArrayLike, *, least: int = 1, fitted: bool = True) -> np.ndarray:
+        return validate_data(self, X, dtype=np.float32, ensure_min_samples=least, reset=not fitted)
 
     def _bound(self, rows: np.ndarray) -> int:
         """Return the upper bound; a given one that is low for what Levels find is a warning."""
