@@ -13,13 +13,9 @@ def test_what_there_is():
         "faults",
         "features",
         "mnist",
-<<<<<<< HEAD
         "page",
         "speakers",
         "uvectors",
-=======
-        "speakers",
->>>>>>> 4acea70 (CAMSAT: page of methods, sweep)
         "voices",
     ]
 
