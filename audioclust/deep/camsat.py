@@ -162,24 +162,22 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         marginal_weight: Weight = (4.0, 0.3),
         conditional_weight: Weight = 1.0,
         adversarial_weight: Weight = 1.0,
-        augmentation_weight: Weight = (0.0, 8.0),
-        symmetry_weight: Weight = (0.0, 8.0),
+        augmentation_weight: Weight = (0.0, 6.0),
+        symmetry_weight: Weight = (0.0, 6.0),
         mixup_weight: Weight = 0.0,
         adversarial_length: float = 0.25,
         mixup: str = "input",
-        # fmt: off
         n_views: int = 2, noise: float = 0.5, dropout: float = 0.0, mixing: float = 0.0,
         n_positives: int = 5, n_neighbors: int = 10, restart: float = 0.1,
         merge: bool = True, merge_threshold: float = THRESHOLD,
         max_iter: int = 180, batch_size: int | None = None, learning_rate: float = 1e-3,
-        # fmt: on
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
         device: str = "auto",
         precision: str = "auto",
         folder: str | Path | None = None,
         checkpoint_every: int = 10,
         tensorboard: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.n_clusters = n_clusters
         self.width = width
         self.pca = pca
@@ -226,7 +224,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
             Finite, n >= 2 and at least `n_clusters`.
         y : ignored
         augmented : array [shape=(m, n, d)], optional
-            Vectors of m augmentations of each recording; changed by :mod:`audioclust.deep.augmentation` before the encoder.
+            Vectors of m copies of each recording, changed before the encoder (:mod:`audioclust.deep.augmentation`).
 
         Returns
         -------

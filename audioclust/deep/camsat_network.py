@@ -13,7 +13,7 @@ from torch import Tensor, nn
 __all__ = ["SPREAD", "ClusterNetwork", "Preparation"]
 
 SMALLEST = 1e-12
-SPREAD = 2.0
+SPREAD = 4.0
 """Root mean square of the numbers that the network is given: with smaller ones it starts to learn late."""
 
 
