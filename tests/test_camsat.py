@@ -13,7 +13,7 @@ from audioclust.deep.camsat_module import CamsatModule
 from audioclust.evaluation import accuracy
 from audioclust.validation import DegenerateClusteringWarning
 
-SMALL = {"width": 48, "max_iter": 60, "learning_rate": 5e-3, "random_state": 0}
+SMALL = {"width": 128, "max_iter": 60, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_what_is_fitted_fits_together(people, fitted):
     X, _ = people
     assert fitted.probabilities_.shape == (96, 16)
     assert np.allclose(fitted.probabilities_.sum(axis=1), 1, atol=1e-5)
-    assert fitted.embedding_.shape == (96, 48)
+    assert fitted.embedding_.shape == (96, 128)
     assert np.array_equal(fitted.predict(X), fitted.labels_)
     last = fitted.labels_over_epochs_[-1]
     assert np.array_equal(np.unique(last, return_inverse=True)[1], fitted.network_labels_)
@@ -135,9 +135,9 @@ def test_weights_go_evenly_from_the_first_to_the_second(people):
 
 def test_the_marginal_entropy_remembers_more_rows_than_a_batch(people):
     X, _ = people
-    model = CAMSAT(16, **SMALL | {"max_iter": 30}, batch_size=8).fit(X)
+    model = CAMSAT(16, marginal_weight=1.0, **SMALL | {"max_iter": 30}, batch_size=8).fit(X)
     # the mean prediction of 8 rows that are surely in a cluster has an entropy of at most log 8
-    remembered = -model.history_["marginal"].iloc[-1] * (8 / 64)  # weight 1 at the end; 64 = 4 rows for each of 16
+    remembered = -model.history_["marginal"].iloc[-1] * (8 / 64)  # 64 = 4 rows for each of 16
     assert remembered > np.log(8)
 
 

@@ -138,7 +138,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     >>> from audioclust.deep import CAMSAT
     >>> rng = np.random.default_rng(0)
     >>> X = np.repeat(rng.standard_normal((4, 16)), 12, axis=0) + 0.2 * rng.standard_normal((48, 16))
-    >>> model = CAMSAT(8, width=32, max_iter=60, random_state=0).fit(X)
+    >>> model = CAMSAT(8, width=128, max_iter=60, random_state=0).fit(X)
     >>> model.n_clusters_, sorted(np.bincount(model.labels_).tolist())
     (4, [12, 12, 12, 12])
     """
