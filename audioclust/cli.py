@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_connections = ExitStack()  # to clusters, until the command ends
+
 ProjectOption = Annotated[Path, typer.Option("--project", help="Folder with datasets/ features/ results/.")]
-JobsOption = Annotated[str, typer.Option("--jobs", help="Worker processes, -1 for every core, or a Dask address.")]
+JobsOption = Annotated[
+    str,
+    typer.Option("--jobs", help="Worker processes, -1 for every core; or a cluster: tcp://host:8786, scheduler.json."),
+]
 NetworksOption = Annotated[bool, typer.Option("--networks", help="Train networks, too; they take most of the time.")]
 
 
@@ -219,7 +225,8 @@ def main() -> None:
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
     try:
-        app()
+        with _connections:
+            app()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         typer.echo(f"audioclust: {error}", err=True)
         sys.exit(2)
@@ -317,9 +324,11 @@ def _tell(text: str) -> None:
 
 
 def _jobs(text: str) -> int | str:
+    """Return what the option names; a cluster is connected to once, until the command ends."""
     from audioclust import parallel
 
-    return parallel.Workers(int(text) if text.lstrip("-").isdigit() else text).jobs  # checked, and not connected yet
+    workers = parallel.Workers(int(text) if text.lstrip("-").isdigit() else text)
+    return _connections.enter_context(workers).jobs
 
 
 def _assignment(text: str) -> tuple[str, Any]:

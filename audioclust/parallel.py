@@ -1,7 +1,7 @@
 """The one place that starts worker processes and draws progress bars.
 
 `jobs` means the same everywhere: a number of worker processes (1 works in this process, -1 takes every core, -2 all
-but one), or the address of a Dask scheduler (``"tcp://host:8786"``), which sends the work to that cluster.
+but one), or the address of a Dask cluster, which the work is sent to (:mod:`audioclust.cluster`).
 Workers run numerical libraries on one thread each, so workers x threads never exceeds the cores. They end when the
 process that started them is gone, however it went.
 """
@@ -18,15 +18,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from threadpoolctl import threadpool_limits
 
 from audioclust import plugins
+from audioclust.cluster import Cluster, address_of, local_workers
 
 with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
     warnings.simplefilter("ignore")
@@ -65,6 +66,8 @@ def worker_count(jobs: Jobs) -> int:
     ValueError: jobs=0: give at least 1, or -1 for every core
     """
     if isinstance(jobs, str):
+        if count := local_workers(jobs):
+            return count
         with Workers(jobs) as workers:
             return workers.count
     if isinstance(jobs, bool) or not isinstance(jobs, int):
@@ -157,10 +160,13 @@ class Workers:
     Parameters
     ----------
     jobs : int or str
-        See the module's opening. A Dask cluster is connected to once, when the block is entered, and let go at its end.
+        See the module's opening. A cluster is connected to when the block is entered, and let go at its end; blocks
+        inside it that name the same cluster use the same connection.
 
     Attributes
     ----------
+    jobs : int or str
+        What other processes can be told: for a cluster, the address of its scheduler.
     count : int
         How many calls run at once.
 
@@ -171,7 +177,9 @@ class Workers:
     ImportError
         For an address without Dask installed.
     OSError
-        When nothing answers at the address.
+        When no scheduler answers at the address, or it has no workers.
+    RuntimeError
+        When a worker has another version of Python or of this package.
 
     Examples
     --------
@@ -180,26 +188,31 @@ class Workers:
     [1, 2, 3]
     """
 
+    _open: ClassVar[dict[str, Cluster]] = {}  # the clusters that this process is connected to, by address
+
     def __init__(self, jobs: Jobs = 1) -> None:
-        if isinstance(jobs, str) and "://" not in jobs:
-            raise ValueError(f"jobs={jobs!r}: give a number of processes or a Dask address such as 'tcp://host:8786'")
-        self._client: Any = None
-        self.jobs = jobs
+        self._cluster: Cluster | None = None
+        self._stack = ExitStack()
+        self.jobs = address_of(jobs) if isinstance(jobs, str) else jobs
         self.count = 0 if isinstance(jobs, str) else worker_count(jobs)
 
     def __enter__(self) -> Workers:
         if isinstance(self.jobs, str):
-            self._client = _connected(self.jobs)
-            self.count = max(1, sum(self._client.nthreads().values()))
+            self._cluster = self._open.get(self.jobs)
+            if self._cluster is None:
+                self._cluster = self._stack.enter_context(Cluster(self.jobs))
+                for address in {self.jobs, self._cluster.address}:
+                    self._open[address] = self._cluster
+                    self._stack.callback(self._open.pop, address)
+            self.jobs, self.count = self._cluster.address, self._cluster.count
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._client is not None:
-            self._client.close()
+        self._stack.close()
 
     def executor(self) -> Executor:
         """Return a pool for calls that wait on a process of their own: threads here, workers on a cluster."""
-        return ThreadPoolExecutor(self.count) if self._client is None else self._client.get_executor(pure=False)
+        return ThreadPoolExecutor(self.count) if self._cluster is None else self._cluster.executor()
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, chunk: int | str = "auto") -> Iterator:
         """Yield `function` of every item, in the items' order.
@@ -211,8 +224,8 @@ class Workers:
         RuntimeError
             Naming the item at which a worker ended that worked alone.
         """
-        if self._client is not None:
-            yield from self._on_cluster(function, items, chunk)
+        if self._cluster is not None:
+            yield from self._cluster.map(function, items, chunk=chunk)
             return
         done, alone = 0, 0  # how many are done, how many of the next are done one at a time
         while done < len(items):
@@ -233,17 +246,6 @@ class Workers:
             started = {"initializer": _start, "initargs": (os.getpid(), plugins.loaded())}
             pool = joblib.Parallel(return_as="generator", batch_size=chunk, **started)
         yield from pool(joblib.delayed(function)(item) for item in items)
-
-    def _on_cluster(self, function: Callable, items: Sequence[Any], chunk: int | str) -> Iterator:
-        import cloudpickle
-
-        size = chunk if isinstance(chunk, int) else max(1, len(items) // (4 * self.count))
-        parts = [items[start : start + size] for start in range(0, len(items), size)]
-        sent = {"function": cloudpickle.dumps(function), "names": plugins.loaded()}
-        futures = self._client.map(_on_one_thread, parts, **sent, pure=False)
-        for i, future in enumerate(futures):
-            yield from future.result()
-            futures[i] = None  # the cluster need not keep it
 
 
 def end_with(parent: int, *, at_once: bool = False) -> None:
@@ -285,27 +287,3 @@ def _start(parent: int, names: list[str]) -> None:
         plugins.load(names)
     except Exception as error:  # a worker that ends here would look like one that ran out of memory
         log.warning("a worker could not import the plugins %s: %s", ", ".join(names), error)
-
-
-def _on_one_thread(items: Sequence[Any], function: bytes, names: list[str]) -> list[Any]:
-    """Call a pickled function, on a cluster's worker, which may hold other threads and other limits."""
-    import cloudpickle
-
-    plugins.load(names)
-    called = cloudpickle.loads(function)
-    with threadpool_limits(1):
-        for library in ("torch", "numba"):
-            if library in sys.modules:
-                sys.modules[library].set_num_threads(1)
-        return [called(item) for item in items]
-
-
-def _connected(address: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ImportError(f"jobs={address!r} needs Dask: pip install 'audioclust[cluster]'") from None
-    try:
-        return Client(address, set_as_default=False, timeout=10)
-    except OSError as error:
-        raise OSError(f"jobs={address!r}: no Dask scheduler answers there ({error})") from error

@@ -13,6 +13,7 @@ LEVELS = [
         "installation",
         "files",
         "parallel",
+        "cluster",
         "project",
         "recording",
         "geometry",

@@ -1,12 +1,14 @@
 """Workers and progress."""
 
+import json
 import os
 import signal
+import time
 
 import pytest
 import threadpoolctl
 
-from audioclust import parallel, plugins
+from audioclust import cluster, parallel, plugins
 
 
 def _square(x):
@@ -36,7 +38,7 @@ def test_workers_run_on_one_thread_each():
     assert set(parallel.map(_threads, range(4), jobs=2)) == {"1"}
 
 
-@pytest.mark.parametrize(("jobs", "message"), [(0, "jobs=0"), ("two", "jobs='two'")])
+@pytest.mark.parametrize(("jobs", "message"), [(0, "jobs=0"), ("two", "jobs='two'"), ("local:0", "local:")])
 def test_bad_jobs_are_named(jobs, message):
     with pytest.raises(ValueError, match=message):
         parallel.worker_count(jobs)
@@ -90,16 +92,94 @@ def test_progress_is_written_where_a_headless_run_asks(tmp_path, monkeypatch):
     assert list(steps) == [1, 2]
 
 
-def test_a_cluster():
+@pytest.fixture(scope="module")
+def scheduler():
+    """The address of a scheduler with two workers, and its cluster."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        address = cluster.scheduler_address
-        assert parallel.worker_count(address) == 2
-        assert list(parallel.map(_square, range(20), jobs=address)) == [x * x for x in range(20)]
-        with parallel.Workers(address) as workers:
-            assert workers.executor().submit(_square, 3).result() == 9
-            pools = list(workers.map(_pool_sizes, range(2), chunk=1))
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=cluster.NO_DASHBOARD
+    ) as started:
+        yield started
+
+
+def test_a_cluster(scheduler):
+    address = scheduler.scheduler_address
+    assert parallel.worker_count(address) == 2
+    assert list(parallel.map(_square, range(20), jobs=address)) == [x * x for x in range(20)]
+    with parallel.Workers(address) as workers:
+        assert workers.executor().submit(_square, 3).result() == 9
+        pools = list(workers.map(_pool_sizes, range(2), chunk=1))
+        with parallel.Workers(address) as inner:
+            assert inner._cluster is workers._cluster  # one connection
+        with pytest.raises(ValueError, match="no 1"):
+            list(workers.map(_fail, [1, 2], chunk=1))
     assert all(set(sizes) <= {1} for sizes in pools)
+    assert not parallel.Workers._open
+
+
+def test_the_scheduler_holds_few_tasks_at_once(scheduler, tmp_path):
+    with parallel.Workers(scheduler.scheduler_address) as workers:
+        results = workers.map(_touch, [tmp_path / str(i) for i in range(300)], chunk=1)
+        assert next(results) == "0"
+        time.sleep(1)
+        assert len(list(tmp_path.iterdir())) <= 1 + 2 * cluster.WINDOW
+        assert [next(results) for _ in range(20)] == [str(i) for i in range(1, 21)]
+        results.close()  # whoever stops takes nothing, and what is under way is cancelled
+        assert list(workers.map(_square, range(3))) == [0, 1, 4]
+
+
+def _touch(path):
+    path.touch()
+    return path.name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+def test_a_lost_worker_costs_nothing(scheduler, tmp_path):
+    work = [tmp_path / name for name in ("a.ok", "b.once", "c.ok", "d.ok")]
+    jobs = scheduler.scheduler_address
+    assert list(parallel.map(_end_once, work, jobs=jobs, chunk=1)) == [path.name for path in work]
+    with pytest.raises(RuntimeError, match=r"workers were lost.*b\.always"):
+        list(parallel.map(_end_once, [tmp_path / "a.ok", tmp_path / "b.always"], jobs=jobs, chunk=1))
+
+
+def test_a_scheduler_file_and_workers_of_this_machine(scheduler, tmp_path):
+    (tmp_path / "scheduler.json").write_text(json.dumps(scheduler.scheduler.identity()))
+    assert list(parallel.map(_square, range(3), jobs=str(tmp_path / "scheduler.json"))) == [0, 1, 4]
+    with pytest.raises(OSError, match=r"none\.json"):
+        list(parallel.map(_square, range(3), jobs=str(tmp_path / "none.json")))
+    with parallel.Workers("local:2") as workers:
+        assert workers.jobs.startswith("tcp://")
+        assert workers.count == 2
+        assert list(parallel.map(_square, range(5), jobs=workers.jobs)) == [0, 1, 4, 9, 16]
+
+
+def test_a_worker_of_another_version_is_named(scheduler, monkeypatch):
+    monkeypatch.setattr("audioclust.__version__", "0.0.0")
+    with pytest.raises(RuntimeError, match=r"has audioclust .*, this process 0\.0\.0"):
+        parallel.worker_count(scheduler.scheduler_address)
+
+
+def test_a_scheduler_that_is_gone_is_named():
+    distributed = pytest.importorskip("distributed")
+    own = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=cluster.NO_DASHBOARD
+    )
+    with own, parallel.Workers(own.scheduler_address) as workers:
+        results = workers.map(_square, range(100), chunk=1)
+        next(results)
+        own.close()
+        with pytest.raises(ConnectionError, match="is gone; the same command"):
+            list(results)
+
+
+def test_no_workers_and_no_scheduler_are_named(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "SECONDS", 1)
+    empty = distributed.LocalCluster(n_workers=0, dashboard_address=cluster.NO_DASHBOARD)
+    with empty, pytest.raises(OSError, match="no workers"):
+        parallel.worker_count(empty.scheduler_address)
+    with pytest.raises(OSError, match="no Dask scheduler answers"):
+        parallel.worker_count("tcp://127.0.0.1:9")
 
 
 def _pool_sizes(_):

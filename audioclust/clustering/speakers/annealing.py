@@ -4,6 +4,9 @@ A grouping that greedy merges and single moves have reached is seldom the likeli
 early, or one who was divided, take many moves to put right, and the first of them makes it less likely. Gibbs sampling
 takes such moves too, by chance, and fewer and fewer of them while it cools.
 
+To the model, whose densities are Gaussian, odd recordings are speakers of their own. So what a run makes is only taken
+where it has no more groups that are small beside the others than there were before.
+
 Conventions are those of :mod:`~audioclust.clustering.speakers.two_covariance`.
 
 References
@@ -30,7 +33,7 @@ TEMPERATURES = (1.5, 2.5)  # nats at which the runs start, in turn; from about 4
 SWEEPS = 60  # over all recordings, of each run
 RUNS = 12
 WORK = 4e7  # recordings x groups x dimensions of all runs together, per sweep: about 5 s of one core
-NEW = 5  # groups that one sweep may open
+NEW = (0, 5)  # groups that one sweep may open, in turn
 
 
 def likelier(X: NDArray[np.float64], labels: NDArray[np.intp], *, random_state: int = 0) -> NDArray[np.intp]:
@@ -52,16 +55,21 @@ def likelier(X: NDArray[np.float64], labels: NDArray[np.intp], *, random_state: 
     draw = np.random.default_rng(random_state)
     best = two_covariance.log_likelihood_gain(X, labels)
     work = len(X) * X.shape[1] * (int(labels.max()) + 1)
-    for run in range(int(np.clip(WORK // work, len(TEMPERATURES), RUNS))):
-        found = _annealed(X, labels, TEMPERATURES[run % len(TEMPERATURES)], draw)
+    for run in range(int(np.clip(WORK // work, len(NEW), RUNS))):
+        found = _annealed(X, labels, TEMPERATURES[run // len(NEW) % len(TEMPERATURES)], NEW[run % len(NEW)], draw)
         gain = two_covariance.log_likelihood_gain(X, found)
-        if gain > best:
+        if gain > best and _small_groups(found) <= _small_groups(labels):
             labels, best = found, gain
     return labels
 
 
+def _small_groups(labels: NDArray[np.intp]) -> int:
+    sizes = np.bincount(labels)
+    return int((sizes <= np.median(sizes) / 2).sum())
+
+
 def _annealed(
-    X: NDArray[np.float64], labels: NDArray[np.intp], temperature: float, draw: np.random.Generator
+    X: NDArray[np.float64], labels: NDArray[np.intp], temperature: float, new: int, draw: np.random.Generator
 ) -> NDArray[np.intp]:
     """Sample the speaker of each recording given all others, the model estimated again before each sweep."""
     n = len(X)
@@ -72,8 +80,8 @@ def _annealed(
         keep = model.between > 0
         Y = np.ascontiguousarray(X @ model.transform[:, keep])
         sizes, sums = two_covariance.statistics(Y, labels)
-        sizes = np.concatenate([sizes, np.zeros(NEW)])
-        sums = np.concatenate([sums, np.zeros((NEW, Y.shape[1]))])
+        sizes = np.concatenate([sizes, np.zeros(new)])
+        sums = np.concatenate([sums, np.zeros((new, Y.shape[1]))])
         noise = draw.gumbel(size=(n, len(sizes))) * temperature * (1 - sweep / SWEEPS)
         labels = _sweep(Y, labels, sizes, sums, model.between[keep], draw.permutation(n), noise)
         labels = np.unique(labels, return_inverse=True)[1]
