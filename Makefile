@@ -24,7 +24,7 @@ endef
 export WARM
 
 define LOCK_HEAD
-# Made by "make lock": the libraries of requirements.txt and of the extras "dev" and "widget", for Python 3.11 and newer
+# Made by "make lock": the libraries of requirements.txt and of the extras dev, cluster and widget, for Python 3.11 and newer
 # on Linux, macOS and Windows, with the checksums of their files. Not here: torch, whose builds (CPU, GPU) differ by
 # machine. So:
 #   pip install torch==2.13.0
@@ -63,7 +63,7 @@ lock:
 	$(PIP) uv
 	echo 'torch ; python_version < "3"' > $(VENV)/without-torch.txt
 	(echo "$$LOCK_HEAD" && \
-	$(LOCK) --extra dev --extra widget --override $(VENV)/without-torch.txt pyproject.toml && \
+	$(LOCK) --extra dev --extra cluster --extra widget --override $(VENV)/without-torch.txt pyproject.toml && \
 	echo resemblyzer==0.1.4 | $(LOCK) --no-deps -) > $(VENV)/lock.txt
 	mv $(VENV)/lock.txt requirements.lock
 
