@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-SEEDS = range(5)
-FEW_SEEDS = range(2)
+SEEDS = range(1, 6)  # draw 0 was looked at while the settings were chosen
+FEW_SEEDS = range(1, 3)
 PUBLISHED_SPECTRUM = {"n_fft": 191, "window": 128, "hop": 34, "n_mels": 100}
 
 
@@ -22,8 +22,8 @@ class Part(NamedTuple):
 
 
 CHANGES = {"equaliser": 6.0, "time_mask": 0.2, "frequency_mask": 0.2}
-CHOSEN = {"augmented": 1.0, "augmentation": CHANGES}
-"""For dspspeech: chosen on its 9 other people."""
+CHOSEN = {"augmented": 1.0, "augmentation": CHANGES, "steps": 1200}
+"""For dspspeech: chosen on its 9 other people; the steps after a look at the first draw, which the table leaves out."""
 VOICE = {"split": "voice"}
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "noise on half alone, as published": ({"augmented": 0.5, "augmentation": None}, VOICE),
@@ -66,7 +66,6 @@ def _main(seed: int) -> Iterator[Part]:
     for kind in ("mfcc", "ge2e"):
         yield Part(f"dspspeech: {kind}", kind, "dspspeech", seed, {}, VOICE)
     yield _dspspeech("infonce", seed, {})
-    yield _dspspeech("infonce, 1200 steps", seed, {"steps": 1200})
     whole = {"pseudo_label": "file", "batch_size": 128}
     yield Part("dspspeech joined by five, all 34", "moonshot", "joined_by_five", seed, whole)
 
@@ -96,7 +95,8 @@ def _varied(seed: int) -> Iterator[Part]:
         yield _dspspeech(f"infonce, {what}", seed, settings, data)
     for frame in (0.5, 1.0):
         yield Part(f"fsdd: infonce, frames of {frame} s", "learned", "fsdd", seed, {}, {"frame": frame})
-    yield _dspspeech("pairwise, 1600 steps", seed, {"training": "pairwise", "steps": 1600})
+    yield _dspspeech("infonce, 400 steps", seed, {"steps": 400})
+    yield _dspspeech("pairwise, 4000 steps", seed, {"training": "pairwise", "steps": 4000})
 
 
 def _dspspeech(what: str, seed: int, settings: dict[str, Any], data: dict[str, Any] = VOICE) -> Part:

@@ -31,13 +31,13 @@ Array = NDArray[Any]  # of one type for each place, as numba finds it
 
 TEMPERATURES = (1.5, 2.5)  # nats at which the runs start, in turn; from about 4 on all groups dissolve
 SWEEPS = 60  # over all recordings, of each run
-RUNS = 12
-WORK = 4e7  # recordings x groups x dimensions of all runs together, per sweep: about 5 s of one core
+RUNS = 24
+WORK = 4e7  # recordings x groups x dimensions of all runs together, per sweep: about 6 s of one core
 NEW = (0, 5)  # groups that one sweep may open, in turn
 
 
 def likelier(X: NDArray[np.float64], labels: NDArray[np.intp], *, random_state: int = 0) -> NDArray[np.intp]:
-    """Return the likeliest grouping met in up to twelve runs, each of which starts from the likeliest so far.
+    """Return the likeliest grouping met in some runs, each of which starts from the likeliest so far.
 
     Parameters
     ----------
