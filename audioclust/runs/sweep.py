@@ -75,7 +75,7 @@ def sweep(
     array(['done'], dtype=object)
     >>> runs.sweep("dmo", "my_project")
     Traceback (most recent call last):
-    ValueError: sweep='dmo': there is no such file; the package has demo, speakers, thesis
+    ValueError: sweep='dmo': there is no such file; the package has camsat, demo, speakers, thesis, uvectors
     """
     plan = path if isinstance(path, Sweep) else Sweep.read(path)
     project = project if isinstance(project, Project) else Project(project)
