@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
@@ -200,8 +201,6 @@ def _versions() -> dict[str, str]:
 
 def _on_one_thread(items: Sequence[Any], function: bytes, names: list[str]) -> list[Any]:
     """Call a pickled function, on a worker that may hold other threads and other limits."""
-    import sys
-
     import cloudpickle
 
     plugins.load(names)

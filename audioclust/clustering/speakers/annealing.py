@@ -56,14 +56,15 @@ def likelier(X: NDArray[np.float64], labels: NDArray[np.intp], *, random_state: 
     best = two_covariance.log_likelihood_gain(X, labels)
     work = len(X) * X.shape[1] * (int(labels.max()) + 1)
     for run in range(int(np.clip(WORK // work, len(NEW), RUNS))):
-        found = _annealed(X, labels, TEMPERATURES[run // len(NEW) % len(TEMPERATURES)], NEW[run % len(NEW)], draw)
-        gain = two_covariance.log_likelihood_gain(X, found)
-        if gain > best and _small_groups(found) <= _small_groups(labels):
-            labels, best = found, gain
+        tried = _annealed(X, labels, TEMPERATURES[run // len(NEW) % len(TEMPERATURES)], NEW[run % len(NEW)], draw)
+        gain = two_covariance.log_likelihood_gain(X, tried)
+        if gain > best and _thin_groups(tried) <= _thin_groups(labels):
+            labels, best = tried, gain
     return labels
 
 
-def _small_groups(labels: NDArray[np.intp]) -> int:
+def _thin_groups(labels: NDArray[np.intp]) -> int:
+    """Return how many groups have at most half of the usual number of recordings."""
     sizes = np.bincount(labels)
     return int((sizes <= np.median(sizes) / 2).sum())
 
