@@ -20,7 +20,7 @@ from audioclust.validation import check_labels, check_share
 __all__ = ["THRESHOLD", "merge_clusters"]
 
 THRESHOLD = 0.3
-"""Fixed on half of the people of `audiomnist_ecapa` and other seeds of the noise than the reported ones."""
+"""Chosen on `audiomnist_ecapa` with other seeds of the noise than the reported ones, but on the same people."""
 
 
 def merge_clusters(graph: Any, labels: ArrayLike, *, threshold: float = THRESHOLD) -> NDArray[np.intp]:
