@@ -5,6 +5,7 @@ from sklearn import metrics
 from sklearn.datasets import make_blobs
 
 from audioclust import clustering
+from audioclust.clustering.hdbscan import HDBSCAN
 from audioclust.clustering.selection import n_clusters as choosing_k
 
 
@@ -170,6 +171,27 @@ def test_search_with_a_score_of_ones_own_and_a_combination_that_cannot_be():
     assert "needs 'euclidean'" in impossible["problems"][0]
     assert np.isnan(impossible["score"])
     assert table["selected"].sum() == 1
+
+
+def test_search_sweeps_hdbscan_from_one_tree(monkeypatch):
+    """A grid over sizes and ways of selection makes one tree per `min_samples`, and scores what fresh fits give."""
+    X, _ = blobs(n=120)
+    trees = []
+    tree = HDBSCAN._tree
+    monkeypatch.setattr(HDBSCAN, "_tree", lambda self, X: trees.append(self.min_samples_) or tree(self, X))
+    scored = []
+    grid = {"min_cluster_size": [1, 3, 8, 20], "min_samples": [1, 5], "cluster_selection_method": ["eom", "leaf"]}
+    table = clustering.search(X, "hdbscan", grid, score=lambda X, labels: scored.append(labels) or len(scored))
+    assert trees == [1, 5]
+    assert table.loc[table["min_cluster_size"] == 1, "problems"].str[0].str.contains("min_cluster_size=1").all()
+    sound = table[table["problems"].map(len) == 0]
+    assert len(sound) >= 8
+    for labels, row in zip(scored, sound.itertuples(), strict=True):
+        fresh = HDBSCAN(**{name: getattr(row, name) for name in grid})
+        np.testing.assert_array_equal(labels, fresh.fit_predict(X))
+    trees.clear()
+    clustering.search(X, "hdbscan", {"min_cluster_size": [3, 8]})
+    assert trees == [3, 8]  # without `min_samples` it follows the size, and each needs a tree of its own
 
 
 @pytest.mark.parametrize("name", list(clustering.GRIDS))

@@ -109,6 +109,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
     ['parent', 'child', 'lambda_val', 'child_size']
     """
 
+    RELABELS = ("min_cluster_size", "cluster_selection_method", "cluster_selection_epsilon", "allow_single_cluster")
+
     def __init__(
         self,
         min_cluster_size: int = 5,
@@ -205,9 +207,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
             return label(edges[np.argsort(edges[:, 2])]), core
         metric = "precomputed" if precomputed else "euclidean"
         linkage = hdbscan.hdbscan(X, min_samples=self.min_samples_, metric=metric, core_dist_n_jobs=1)[4]
-        if not precomputed:
-            return linkage, core_distances(X, self.min_samples_)
-        return linkage, given_core_distances(X, self.min_samples_)
+        measured = given_core_distances if precomputed else core_distances
+        return linkage, measured(X, self.min_samples_)
 
     @property
     def single_linkage_tree_(self) -> NDArray[np.float64]:
@@ -233,6 +234,10 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         """Return the numbers of nodes of a tree with the rows as they were given."""
         n = len(self._order)
         return np.where(nodes < n, self._order[nodes % n], nodes)
+
+    def tree_settings(self) -> tuple[Any, ...]:
+        """Return what the tree depends on: models of the same rows with equal ones can be had by :meth:`relabel`."""
+        return self.min_cluster_size if self.min_samples is None else self.min_samples, self.metric, self.ties
 
     def relabel(self, **changes: Any) -> NDArray[np.intp]:
         """Return the labels that other settings give, from the tree that is there: what a fresh fit would return.
@@ -260,9 +265,8 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         array([0, 0, 0, 1, 1, 1])
         """
         check_is_fitted(self)
-        free = {"min_cluster_size", "cluster_selection_method", "cluster_selection_epsilon", "allow_single_cluster"}
-        for name in sorted(set(changes) - free):
-            raise ValueError(f"{name}={changes[name]!r} needs another tree; relabel takes {', '.join(sorted(free))}")
+        for name in sorted(set(changes) - set(self.RELABELS)):
+            raise ValueError(f"{name}={changes[name]!r} needs another tree; relabel takes {', '.join(self.RELABELS)}")
         other = clone(self).set_params(**changes)
         other._check()
         if min(other._min_samples(), len(self._order) - 1) != self.min_samples_:
@@ -363,13 +367,9 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
         """Choose the clusters: labels, probabilities, persistences, condensed tree."""
         from hdbscan.hdbscan_ import _tree_to_labels
 
-        size, method, single = (
-            int(self.min_cluster_size),
-            self.cluster_selection_method,
-            bool(self.allow_single_cluster),
-        )
+        size, single = int(self.min_cluster_size), bool(self.allow_single_cluster)
         epsilon = float(np.ldexp(self.cluster_selection_epsilon, -self._exponent))
-        return _tree_to_labels(None, linkage, size, method, single, False, epsilon)[:4]
+        return _tree_to_labels(None, linkage, size, self.cluster_selection_method, single, False, epsilon)[:4]
 
     def _min_samples(self) -> int:
         return int(self.min_cluster_size if self.min_samples is None else self.min_samples)

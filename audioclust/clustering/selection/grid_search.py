@@ -1,10 +1,10 @@
 """Trying a clusterer with many parameters, and choosing among them without labels.
 
 Every combination of a grid is fitted and scored by internal indices (:mod:`audioclust.evaluation.internal`) on the
-recordings that are not noise. Indices reward degenerate clusterings, so a combination can only be chosen when it is
-none: at least two clusters, none of them giant (nine tenths), as many as were asked for, at most one for every two
-recordings, and no more than half of the recordings noise. Among these the best mean rank over three indices is chosen,
-so no index decides alone.
+recordings that are not noise. Combinations of HDBSCAN that differ only in what is selected from its tree share one
+tree. Indices reward degenerate clusterings, so a combination can only be chosen when it is none: at least two clusters,
+none of them giant (nine tenths), as many as were asked for, at most one for every two recordings, and no more than half
+of the recordings noise. Among these the best mean rank over three indices is chosen, so no index decides alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -99,7 +99,8 @@ def search(
         One row per combination, in the grid's order: its parameters, ``n_clusters_found``, ``coverage`` (share that is
         not noise), ``largest`` (share of the largest cluster), the three indices, ``score`` (larger is better; NaN for
         a combination that cannot be chosen), ``selected`` (one row, or none when all are degenerate), ``problems``
-        (why it cannot be chosen, empty if it can), ``seconds``.
+        (why it cannot be chosen, empty if it can), ``seconds`` (of the fit; where combinations share a tree, the first
+        has the tree's).
 
     Raises
     ------
@@ -119,9 +120,15 @@ def search(
     combinations = _combinations(name, grid, fixed)
     if not callable(score):
         check_choice("score", score, _SCORES)
+    families = _families(name, fixed, combinations)
+    work = [(data, name, fixed, [combinations[place] for place in family]) for family in families]
+    fits: dict[int, _Fit] = {}
+    for family, found in zip(families, parallel.map(_fit, work, jobs=jobs, description=f"{name} grid"), strict=True):
+        fits.update(zip(family, found, strict=True))
     own = score if callable(score) else None
-    work = [(data, name, fixed, combination, own) for combination in combinations]
-    return _selected(pd.DataFrame(parallel.map(_fit, work, jobs=jobs, description=f"{name} grid")), name, score)
+    fitted = [(data, combination, fits[place], own) for place, combination in enumerate(combinations)]
+    rows = parallel.map(_scored, fitted, jobs=jobs, description=f"{name} scores")
+    return _selected(pd.DataFrame(rows), name, score)
 
 
 def _combinations(name: str, grid: Grid | None, fixed: dict[str, Any]) -> list[dict[str, Any]]:
@@ -164,30 +171,59 @@ def _scores(table: pd.DataFrame, score: Score) -> pd.Series:
     return -values[sound].rank(ascending=False).sum(axis=1, skipna=False).reindex(table.index) / values.shape[1]
 
 
-def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], dict[str, Any], Any]) -> dict[str, Any]:
-    X, name, fixed, combination, own = work
-    row: dict[str, Any] = dict(combination)
-    began = time.perf_counter()
-    problems: list[str] = []
-    labels = np.full(len(X), -1)
-    asked = {**fixed, **combination}.get("n_clusters")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            estimator = make(name, **fixed, **combination)
-            labels = estimator.fit_predict(X)
-        problems = degenerate.check(
-            labels, asked, partition_coefficient=getattr(estimator, "partition_coefficient_", None)
-        )
-    except ValueError as error:
-        problems.append(str(error))
-    seconds = time.perf_counter() - began
+class _Fit(NamedTuple):
+    labels: NDArray[np.intp]
+    problems: list[str]
+    seconds: float
+
+
+def _families(name: str, fixed: dict[str, Any], combinations: list[dict[str, Any]]) -> list[list[int]]:
+    """Return the places of the combinations that one fit serves: those of HDBSCAN that select from one tree."""
+    families: dict[str, list[int]] = {}
+    for place, combination in enumerate(combinations):
+        estimator = make(name, **fixed, **combination)
+        tree = estimator.tree_settings() if hasattr(estimator, "tree_settings") else place
+        families.setdefault(repr(tree), []).append(place)
+    return list(families.values())
+
+
+def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], list[dict[str, Any]]]) -> list[_Fit]:
+    """Fit the first combination of a family, and relabel it for the others."""
+    X, name, fixed, family = work
+    found, fitted = [], None
+    for combination in family:
+        began = time.perf_counter()
+        problems: list[str] = []
+        labels = np.full(len(X), -1)
+        settings = {**fixed, **combination}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if fitted is None:
+                    estimator = make(name, **settings)
+                    labels = estimator.fit_predict(X)
+                    fitted = estimator if len(family) > 1 else None
+                else:
+                    labels = fitted.relabel(**{key: settings[key] for key in fitted.RELABELS if key in settings})
+            coefficient = getattr(estimator, "partition_coefficient_", None)
+            problems = degenerate.check(labels, settings.get("n_clusters"), partition_coefficient=coefficient)
+        except ValueError as error:
+            problems.append(str(error))
+        found.append(_Fit(labels, problems, time.perf_counter() - began))
+    return found
+
+
+def _scored(work: tuple[NDArray[np.float64], dict[str, Any], _Fit, Any]) -> dict[str, Any]:
+    """Return the row of one combination."""
+    X, combination, fit, own = work
+    labels, problems = fit.labels, list(fit.problems)
     clustered = labels != -1
     sizes = np.unique(labels[clustered], return_counts=True)[1]
     if len(sizes) > len(X) / 2:
         problems.append(f"{len(sizes)} clusters of {len(X)} recordings")
     kept, clusters = X[clustered], labels[clustered]
-    row |= {
+    return {
+        **combination,
         "n_clusters_found": len(sizes),
         "coverage": float(clustered.mean()),
         "largest": float(sizes.max() / sizes.sum()) if len(sizes) else np.nan,
@@ -197,6 +233,5 @@ def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], dict[str, Any], A
         "score": np.nan if own is None or problems else float(own(X, labels)),
         "selected": False,
         "problems": problems,
-        "seconds": seconds,
+        "seconds": fit.seconds,
     }
-    return row
