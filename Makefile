@@ -8,20 +8,33 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 # modules are compiled when first imported
 PIP := $(PY) -m pip install --quiet --no-compile
+UV := $(VENV)/bin/uv pip install --quiet --python $(PY)
+LOCKED := --no-deps --require-hashes --requirement requirements.lock
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 # a GPU build of torch costs gigabytes that a laptop does not need; pip takes what the index offers
 TORCH ?= torch==2.13.0
 
-# compiled once by one process: several compiling the same function at once have spoilt numba's cache
-define WARM
+# Several processes that compile the same function at once can spoil numba's cache: before the tests run side by side,
+# two processes compile what they use, each the functions of other files.
+NUMBA := $(shell grep -rl "from numba import" audioclust --include=*.py)
+COMPILED := $(VENV)/.compiled-layout $(VENV)/.compiled-rest
+
+define COMPILE_LAYOUT
+import numpy
+from audioclust.clustering.speakers.umap_hdbscan import umap_class
+umap_class()(n_components=5, metric="cosine", random_state=0).fit(numpy.random.default_rng(0).normal(size=(100, 192)))
+endef
+export COMPILE_LAYOUT
+
+define COMPILE_REST
 import librosa, numpy
 from audioclust import clustering
 noise = numpy.random.default_rng(0).normal(size=22050)
-librosa.feature.chroma_stft(y=noise, sr=22050), librosa.yin(noise, fmin=65, fmax=400, sr=22050)
-[clustering.make(name).fit(noise[:19200].reshape(100, 192)) for name in ("hdbscan", "auto", "umap_hdbscan")]
+librosa.feature.chroma_stft(y=noise, sr=22050)
+[clustering.make(name).fit(noise[:19200].reshape(100, 192)) for name in ("hdbscan", "auto")]
 endef
-export WARM
+export COMPILE_REST
 
 define LOCK_HEAD
 # Made by "make lock": the libraries of requirements.txt and of the extras dev, cluster and widget, for Python 3.11 and newer
@@ -37,7 +50,8 @@ export LOCK_HEAD
 demo: $(READY)
 	$(VENV)/bin/audioclust demo
 
-test: $(READY) lint
+test: $(READY)
+	$(MAKE) --jobs 2 lint $(COMPILED)
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
@@ -48,14 +62,22 @@ lint: $(READY)
 lab: $(READY)
 	$(VENV)/bin/jupyter lab notebooks
 
-# torch first, as the index offers it; then every other library in the version that the lock names, without resolving
+# torch first, as the index offers it; then every other library in the version that the lock names, without resolving:
+# by uv in seconds; by pip, in minutes, where uv cannot be had or cannot reach the index that pip is set to
 $(READY): requirements.txt requirements.lock pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "audioclust needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "$(TORCH)"
-	$(PIP) --no-deps --require-hashes --requirement requirements.lock
+	$(PIP) uv && $(UV) $(LOCKED) || $(PIP) $(LOCKED)
 	$(PIP) --no-deps --no-build-isolation --editable .
-	$(PY) -W ignore -c "$$WARM"
+	touch $@
+
+$(VENV)/.compiled-layout: $(READY)
+	$(PY) -W ignore -c "$$COMPILE_LAYOUT"
+	touch $@
+
+$(VENV)/.compiled-rest: $(READY) $(NUMBA)
+	$(PY) -W ignore -c "$$COMPILE_REST"
 	touch $@
 
 # the versions of today; resemblyzer is there for its weights alone: its own dependencies need a compiler
