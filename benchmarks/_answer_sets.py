@@ -18,7 +18,7 @@ from audioclust import audio, clustering, datasets, embeddings, features, files,
 from audioclust.geometry import unit_rows
 from benchmarks.voices import SHARED
 
-SOUNDS = {"tess": "label", "esc10": "label", "fsdd": "speaker"}
+SOUNDS = {"tess": "label", "esc10": "label", "fsdd": "label"}
 POOLINGS = ("mean", "mean_std", "mean_std_delta")
 ALGORITHMS = ("kmeans", "agglomerative", "spectral")
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from audioclust.clustering import DegenerateClusteringWarning, consensus
-from audioclust.clustering.consensus import _shared, _ward
+from audioclust.clustering.consensus import _linked, _shared, _Votes
 
 RIGHT = np.repeat(np.arange(5), 40)
 
@@ -141,17 +141,36 @@ def test_shared_information_is_that_of_sklearn_where_clusters_are_large():
         assert _shared(truth, other) == pytest.approx(adjusted_mutual_info_score(truth, other), abs=0.003)
 
 
-def test_ward_of_cells_is_scipys_of_their_recordings():
+@pytest.mark.parametrize("method", ["ward", "average"])
+def test_linkage_of_cells_is_scipys_of_their_recordings(method):
     from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import pdist
 
     rng = np.random.default_rng(5)
     X = rng.standard_normal((12, 5)) * 0.2
     sizes = rng.integers(1, 6, 12)
     similarity = 1 - ((X[:, None] - X[None]) ** 2).sum(axis=2) / 2
     every = np.repeat(np.arange(12), sizes)
+    of_pairs = pdist(X[every], "euclidean" if method == "ward" else "sqeuclidean")
     for k in (2, 3, 5):
-        expected = fcluster(linkage(X[every], "ward"), k, "maxclust")
-        assert adjusted_rand_score(_ward(similarity, sizes.astype(float), k)[every], expected) == 1
+        expected = fcluster(linkage(of_pairs, method), k, "maxclust")
+        assert adjusted_rand_score(_linked(similarity, sizes.astype(float), k, method)[every], expected) == 1
+
+
+def test_the_linkage_that_shares_more_with_the_clusterings_is_taken():
+    rng = np.random.default_rng(8)
+    truth = np.repeat(np.arange(5), [60, 60, 20, 6, 4])
+    taken = set()
+    for wrong in (0.3, 0.5, 0.6, 0.7):
+        partitions = np.array([voter(rng, wrong, truth) for _ in range(9)])
+        made = consensus(partitions, n_clusters=5)
+        votes = _Votes(partitions, made.agreement / made.agreement.sum())
+        each = [votes.settled(labels) for labels in votes.groups(5)]
+        same = [adjusted_rand_score(made.labels, labels) == 1 for labels in each]
+        shared = [votes.shared(labels) for labels in each]
+        assert same[int(np.argmax(shared))]
+        taken.add(tuple(same))
+    assert taken >= {(True, False), (False, True)}, "Ward's here, average linkage there"
 
 
 def test_many_recordings_need_no_matrix_of_all_pairs():

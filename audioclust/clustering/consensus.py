@@ -10,9 +10,10 @@ that all share [1]_ [2]_. That number is its agreement. Clusterings of one featu
 
 Consensus. The similarity of two recordings is the weighted share of clusterings that put them into one cluster, their
 co-association [3]_. A clustering weighs as much as its agreement, divided by the number of clusterings of its feature:
-a feature that was clustered more often has no more to say. Ward's linkage makes groups of this similarity. Of many
-recordings, those that the heaviest clusterings all put together are taken as one, so that no matrix of all pairs is
-needed. At last each recording goes to the group that its clusters stand for, until none moves.
+a feature that was clustered more often has no more to say. Ward's and average linkage make groups of this similarity.
+Of many recordings, those that the heaviest clusterings all put together are taken as one, so that no matrix of all
+pairs is needed. Then each recording goes to the group that its clusters stand for, until none moves. Of the two results
+the one that shares more with the clusterings, weighted, is the consensus [4]_.
 
 References
 ----------
@@ -21,6 +22,8 @@ References
 .. [2] Parisi, F., Strino, F., Nadler, B., Kluger, Y. (2014). Ranking and combining multiple predictors without labeled
    data. PNAS 111, 1253-1258.
 .. [3] Fred, A. L. N., Jain, A. K. (2005). Combining multiple clusterings using evidence accumulation. IEEE TPAMI 27.
+.. [4] Strehl, A., Ghosh, J. (2002). Cluster ensembles: a knowledge reuse framework for combining multiple partitions.
+   Journal of Machine Learning Research 3, 583-617.
 """
 
 from __future__ import annotations
@@ -111,13 +114,15 @@ def consensus(partitions: ArrayLike, groups: Sequence[Any] | None = None, n_clus
     order = sorted(range(len(table)), key=lambda i: (-round(float(weights[i]), 9), *sizes[i][::-1].tolist()))
     votes = _Votes(table[order][:, placed], weights[order])
     if n_clusters is not None:
-        groups_of = votes.groups(n_clusters)
+        candidates = votes.groups(n_clusters)
     elif len(table) == 1 or votes.n < 2:
-        groups_of = votes.table[0]
+        candidates = [votes.table[0]]
     else:
-        groups_of = votes.levels()
+        candidates = [votes.levels()]
+    if len(table) > 1:
+        candidates = [votes.settled(labels) for labels in candidates]
+    groups_of = _by_size(max(candidates, key=lambda labels: round(votes.shared(labels), 6)))
     k = len(np.unique(groups_of))
-    groups_of = _by_size(votes.settled(groups_of, k)) if len(table) > 1 else _by_size(groups_of)
     labels, confidence = np.full(table.shape[1], -1, dtype=np.intp), np.zeros(table.shape[1])
     labels[placed] = groups_of
     if n_clusters is not None and k < n_clusters:
@@ -245,17 +250,17 @@ class _Votes:
                 cell = finer
         return cell
 
-    def groups(self, k: int) -> Ints:
-        """Return k groups by Ward's linkage of the cells [shape=(n,)]."""
+    def groups(self, k: int) -> list[Ints]:
+        """Return k groups by Ward's linkage of the cells, and by average linkage [shape=(n,)]."""
         cell = self.cells()
         profiles, sizes = self.profiles(cell), np.bincount(cell).astype(np.float64)
         similarity = self.similarity(profiles, profiles)
         similarity = (similarity + similarity.T) / 2
         strengths = [np.round(similarity**power @ sizes, 6) for power in (1, 2)]
         order = np.lexsort((*strengths, sizes))  # whatever the order of the recordings
-        groups = np.empty(len(order), dtype=np.intp)
-        groups[order] = _ward(similarity[np.ix_(order, order)], sizes[order], k)
-        return groups[cell]
+        place = np.argsort(order)
+        ordered = similarity[np.ix_(order, order)], sizes[order], k
+        return [_linked(*ordered, method)[place][cell] for method in ("ward", "average")]
 
     def levels(self) -> Ints:
         """Return the recommended level of the graph of each recording's nearest ones by co-association."""
@@ -284,11 +289,16 @@ class _Votes:
             kept = values > 0
             yield np.repeat(rows, near)[kept], columns.ravel()[kept], values[kept]
 
-    def settled(self, labels: Ints, k: int) -> Ints:
+    def shared(self, labels: Ints) -> float:
+        """Return the information that groups share with the clusterings, their weighted mean."""
+        return float(self.weights @ [_shared(row, labels) for row in self.table])
+
+    def settled(self, labels: Ints) -> Ints:
         """Return the groups after each recording has gone to the one that its clusters stand for, until none moves.
 
         A cluster stands for the groups of which it holds the largest share; large groups do not count more.
         """
+        k = int(labels.max()) + 1
         for _ in range(PASSES if self.n * k <= MOST_SUPPORT else 0):
             support = np.zeros((self.n, k))
             for row, weight in zip(self.table, self.weights, strict=True):
@@ -326,13 +336,15 @@ def _shares(clusters: Ints, labels: Ints, sizes: Ints) -> tuple[Any, Floats]:
     return csr_array((shares, where), shape=(int(clusters.max(initial=0)) + 1, len(sizes))), shares[place]
 
 
-def _ward(similarity: Floats, sizes: Floats, k: int) -> Ints:
-    """Return k groups by Ward's linkage of the cells, whose squared distances are 1 - similarity [shape=(cells,)].
+def _linked(similarity: Floats, sizes: Floats, k: int, method: str) -> Ints:
+    """Return k groups by Ward's or average linkage of cells whose squared distances are 1 - similarity [shape=(cells,)].
 
     Lance-Williams updates along chains of nearest neighbours.
     """
     D, size = 1.0 - similarity, sizes.copy()
-    D *= 2 * np.multiply.outer(size, size) / np.add.outer(size, size)  # how much each merge adds to the variance
+    ward = method == "ward"
+    if ward:
+        D *= 2 * np.multiply.outer(size, size) / np.add.outer(size, size)  # how much each merge adds to the variance
     np.fill_diagonal(D, np.inf)
     merges: list[tuple[float, int, int]] = []
     alive, chain = np.ones(len(D), dtype=bool), [0]
@@ -346,8 +358,11 @@ def _ward(similarity: Floats, sizes: Floats, k: int) -> Ints:
         near, chain = chain[-2], chain[:-2]
         merges.append((float(D[last, near]), near, last))
         alive[last] = False
-        total = size + size[near] + size[last]
-        added = (size + size[near]) * D[near] + (size + size[last]) * D[last] - size * D[last, near]
+        if ward:
+            total = size + size[near] + size[last]
+            added = (size + size[near]) * D[near] + (size + size[last]) * D[last] - size * D[last, near]
+        else:
+            total, added = size[near] + size[last], size[near] * D[near] + size[last] * D[last]
         D[near] = np.where(alive, added / total, np.inf)
         D[:, near] = D[near]
         D[near, near] = D[last] = D[:, last] = np.inf
