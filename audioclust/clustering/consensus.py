@@ -337,7 +337,7 @@ def _shares(clusters: Ints, labels: Ints, sizes: Ints) -> tuple[Any, Floats]:
 
 
 def _linked(similarity: Floats, sizes: Floats, k: int, method: str) -> Ints:
-    """Return k groups by Ward's or average linkage of cells whose squared distances are 1 - similarity [shape=(cells,)].
+    """Return k groups of cells by Ward's or average linkage, squared distances being 1 - similarity [shape=(cells,)].
 
     Lance-Williams updates along chains of nearest neighbours.
     """
