@@ -31,27 +31,37 @@ def cross_entropy(logits, labels):
 
 
 def reference(loss, X, y):
+    """The loss as its paper defines it, in numpy; constants are written out."""
     kind, s, m = loss.kind, loss.scale, loss.margin
     if kind == "softmax":
         return cross_entropy(X @ loss.weight.detach().numpy().T + loss.bias.detach().numpy(), y)
     c, rows = cosines_of(loss, X), np.arange(len(y))
     if kind == "oc":
         own = np.log1p(np.exp(s * (m - c[rows, y])))
-        others = np.log1p(np.exp(s * (c - 0.4 * m)))
+        others = np.log1p(np.exp(s * (c - 0.2 * m / 0.9)))
         others[rows, y] = 0
         return np.mean(own + others.sum(axis=1) / 3)
+    if kind == "boundaryface" and loss.corrects:
+        beyond = np.cos(np.arccos(c) + m)
+        beyond[rows, y] = -np.inf
+        y = np.where(beyond.max(axis=1) > c[rows, y], beyond.argmax(axis=1), y)
     turned = np.cos(np.minimum(np.arccos(c[rows, y]) + m, np.pi))
     logits = c.copy()
     if kind in ("am", "cosface"):
         logits[rows, y] -= m
     elif kind == "adaface":
-        z = np.clip((np.linalg.norm(X, axis=1) - 20) / (100 + 1e-3) * 0.333, -1, 1)
+        lengths = np.linalg.norm(X, axis=1)  # of the first batch, which also gives the mean and the spread
+        z = np.clip((lengths - lengths.mean()) / (lengths.std(ddof=1) + 1e-3) * 0.333, -1, 1)
         logits[rows, y] = np.cos(np.clip(np.arccos(c[rows, y]) - m * z, 0, np.pi)) - m * z - m
     else:
         if kind == "mv_arc":
             logits = np.where(c > turned[:, None], 1.12 * c + 0.12, c)
         logits[rows, y] = turned
-    return cross_entropy(s * logits, y)
+    loss_of_labels = cross_entropy(s * logits, y)
+    if kind == "boundaryface" and loss.corrects:
+        others = np.where(np.eye(4, dtype=bool)[y], -np.inf, c).max(axis=1)
+        return loss_of_labels + np.pi * np.maximum(0, others - turned).mean()
+    return loss_of_labels
 
 
 @pytest.mark.parametrize("kind", MARGIN_LOSSES)
@@ -98,34 +108,41 @@ def test_gradients_are_finite_at_the_ends_of_the_cosine(kind):
     assert torch.isfinite(loss.weight.grad).all()
 
 
+def test_boundaryface_corrects_as_its_paper_says(batch):
+    X, y = batch
+    loss = made("boundaryface")
+    loss.corrects = True
+    assert loss(torch.tensor(X), torch.tensor(y)).item() == pytest.approx(reference(loss, X, y), rel=1e-6)
+    corrected = loss._corrected(loss.cosines(torch.tensor(X)), torch.tensor(y))
+    assert 0 < (corrected != torch.tensor(y)).sum() < len(y)  # some, and not all
+
+
 def test_boundaryface_takes_a_vector_that_lies_in_another_class_for_one_of_it():
     loss = made("boundaryface")
-    X = loss.weight.detach()[[2]].clone()
-    labelled_wrong = loss(X, torch.tensor([0])).item()
+    first, second, third = torch.nn.functional.normalize(loss.weight.detach()[:3])
+    labelled_wrong = loss(third[None], torch.tensor([0])).item()
     loss.corrects = True
-    assert loss(X, torch.tensor([0])).item() == pytest.approx(loss(X, torch.tensor([2])).item())
-    assert loss(X, torch.tensor([0])).item() < labelled_wrong
-    middle = torch.nn.functional.normalize(loss.weight.detach()[:1]) + torch.nn.functional.normalize(
-        loss.weight.detach()[1:2]
-    )
-    near = middle + 0.02 * torch.nn.functional.normalize(
-        loss.weight.detach()[1:2]
-    )  # within the margin: kept, but short
-    kept = made("boundaryface", boundary=0.0)
-    kept.corrects = True
-    missing = loss(near, torch.tensor([0])).item() - kept(near, torch.tensor([0])).item()
-    cosines = loss.cosines(near)[0]
-    assert missing == pytest.approx((cosines.max() - cosines[0]).item())
-    assert missing > 0
+    assert loss(third[None], torch.tensor([0])).item() == loss(third[None], torch.tensor([2])).item()
+    assert loss(third[None], torch.tensor([0])).item() < labelled_wrong
+    near = (first + 1.02 * second)[None]  # nearer to the other class, but within the margin: kept
+    assert loss(near, torch.tensor([0])).item() > loss(near, torch.tensor([1])).item()
 
 
 def test_adaface_asks_less_turn_of_long_vectors_and_learns_their_length(batch):
     X, y = (torch.tensor(part) for part in batch)
     loss = made("adaface")
     loss(X, y)
-    assert loss.length.item() == pytest.approx(0.99 * 20 + 0.01 * X.norm(dim=1).mean().item())
-    loss.eval()(X, y)
-    assert loss.length.item() == pytest.approx(0.99 * 20 + 0.01 * X.norm(dim=1).mean().item())
+    first = X.norm(dim=1).mean().item()
+    assert loss.length.item() == pytest.approx(first)
+    loss(3 * X, y)
+    assert loss.length.item() == pytest.approx(0.99 * first + 0.01 * 3 * first)
+    learned = loss.length.item()
+    loss.eval()(5 * X, y)
+    assert loss.length.item() == learned
+    cosines = torch.full((2,), 0.5, dtype=torch.float64)
+    short, long = loss._own(cosines, torch.tensor([[0.1 * first] + [0] * 5, [9 * first] + [0] * 5]))
+    assert short > 0.5 - 0.4  # a short vector has next to no margin in the cosine, its angle is made larger
+    assert long < short
 
 
 def test_what_cannot_be_used_is_named():

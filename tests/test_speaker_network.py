@@ -7,7 +7,7 @@ from audioclust.deep.margin_losses import MARGIN_LOSSES
 from audioclust.deep.speaker_network import SpeakerNetwork, speaker_spectra
 from audioclust.evaluation import equal_error_rate
 
-SMALL = {"channels": 8, "dimension": 8, "epochs": 5, "random_state": 0}
+SMALL = {"channels": 8, "dimension": 8, "blocks": 1, "epochs": 5, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,7 @@ def test_spectra_are_of_the_loudest_stretch(rng):
     [
         ({"loss": "arc"}, "loss='arc'"),
         ({"channels": 6}, "channels=6"),
+        ({"blocks": 4}, "blocks=4"),
         ({"crop": 0}, "crop=0"),
         ({"time_mask": 1}, "time_mask=1"),
         ({"epochs": 0}, "epochs=0"),

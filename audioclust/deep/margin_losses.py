@@ -10,22 +10,25 @@ cosface         the same [2]_, with the scale 64 and the margin 0.35 of its pape
 aam             ``s cos(angle_y + m)`` for the label [3]_
 sub_centre_aam  as aam, ``c_ij`` being the largest of several centres of class j [4]_
 adaface         ``s (cos(angle_y - m z) - m z - m)``, z from -1 to 1: how long the vector is beside others [5]_
-mv_arc          as aam, and ``s (t c_j + t - 1)`` for classes with ``c_j > cos(angle_y + m)`` [6]_
-boundaryface    as aam; after a warm-up a vector that is nearer to another class by the margin is taken for one of it,
-                and what is missing to the boundary is added to the loss [7]_
+mv_arc          as aam, and ``s (t c_j + t - 1)`` for classes with ``c_j > cos(angle_y + m)``, with the fixed t of [6]_
+boundaryface    as aam; after a warm-up a vector with ``cos(angle_j + m) > c_y`` for another class j is taken for one of
+                the class where this is largest, and ``pi max(0, max_j c_j - cos(angle_y + m))`` is added [7]_
 oc              no cross-entropy: ``log(1 + exp(s (m - c_y)))`` and, as the mean over other classes,
-                ``log(1 + exp(s (c_j - m')))``: each class alone against the rest [8]_
+                ``log(1 + exp(s (c_j - m')))``, s = 20, m = 0.9, m' = 0.2: each class alone against the rest [8]_
 ==============  ====================================================================================================
 
 At margin 0 (and t = 1, without correction) all but softmax and oc are the cross-entropy of ``s c``; oc is then that of
-two classes, with the logits ``s c_j`` and 0.
+two classes, with the logits ``s c_j`` and 0. Unless said, s = 30 and m = 0.2, as is usual for speakers; the papers on faces
+take 32 or 64, and 0.5. AdaFace has the margin 0.4 of its paper. For oc the paper has one class; that the other classes
+count as their mean is ours. AdaFace's running mean and spread of lengths start from the first batch: its code starts
+from 20 and 100, which a short training never forgets.
 
 References
 ----------
 .. [1] F. Wang et al.: Additive margin softmax, 2018. .. [2] H. Wang et al.: CosFace, CVPR 2018.
 .. [3] J. Deng et al.: ArcFace, CVPR 2019. .. [4] J. Deng et al.: Sub-center ArcFace, ECCV 2020.
 .. [5] M. Kim et al.: AdaFace, CVPR 2022. .. [6] X. Wang et al.: Mis-classified vector guided softmax, AAAI 2020.
-.. [7] S. Wu, X. Gong: BoundaryFace, ECCV 2022. .. [8] Y. Zhang et al.: One-class learning, SPL 2021 (two classes).
+.. [7] S. Wu, X. Gong: BoundaryFace, ECCV 2022. .. [8] Y. Zhang et al.: One-class learning, SPL 2021.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ __all__ = ["MARGIN_LOSSES", "MarginLoss"]
 _EDGE = 1e-6  # cosines are kept this far from -1 and 1, where the angle has no gradient
 _SHARPNESS = 0.333  # of AdaFace: how many standard deviations of length make z = 1
 _MEMORY = 0.99  # of AdaFace: share of the past in the mean length
+_OTHERS = 2 / 9  # of one-class softmax: the margin of other classes (0.2) as a share of the own one's (0.9)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ MARGIN_LOSSES: dict[str, _Usual] = {
     "softmax": _Usual(margin=0.0),
     "am": _Usual(),
     "aam": _Usual(),
-    "oc": _Usual(scale=20.0, margin=0.5),
+    "oc": _Usual(scale=20.0, margin=0.9),
     "cosface": _Usual(scale=64.0, margin=0.35),
     "adaface": _Usual(margin=0.4),
     "sub_centre_aam": _Usual(centres=3),
@@ -84,7 +88,7 @@ class MarginLoss(nn.Module):
     hardness : float
         The t of mv_arc.
     boundary : float
-        Weight of what is missing to the boundary, of boundaryface.
+        Weight of what is missing to the boundary, of boundaryface; its authors advise 0 where many labels are wrong.
 
     Attributes
     ----------
@@ -117,7 +121,7 @@ class MarginLoss(nn.Module):
         scale: float | None = None,
         margin: float | None = None,
         hardness: float = 1.12,
-        boundary: float = 1.0,
+        boundary: float = math.pi,
     ) -> None:
         super().__init__()
         check_choice("kind", kind, tuple(MARGIN_LOSSES))
@@ -133,8 +137,8 @@ class MarginLoss(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_classes * self.centres, dimension))
         nn.init.xavier_normal_(self.weight)
         self.bias = nn.Parameter(torch.zeros(n_classes)) if kind == "softmax" else None
-        self.register_buffer("length", torch.tensor(20.0))
-        self.register_buffer("spread", torch.tensor(100.0))
+        self.register_buffer("length", torch.tensor(math.nan))  # until a first batch is seen
+        self.register_buffer("spread", torch.tensor(math.nan))
 
     def cosines(self, vectors: Tensor) -> Tensor:
         """Return the cosine of each vector and each class [shape=(batch, n_classes)], the largest of its centres."""
@@ -148,17 +152,18 @@ class MarginLoss(nn.Module):
         cosines = self.cosines(vectors)
         if self.kind == "oc":
             return self._one_class(cosines, labels)
-        missing = cosines.new_zeros(())
-        if self.kind == "boundaryface" and self.corrects:
+        corrects = self.kind == "boundaryface" and self.corrects
+        if corrects:
             labels = self._corrected(cosines, labels)
-            others = cosines.scatter(1, labels[:, None], -torch.inf).amax(1)
-            missing = (others - _at(cosines, labels)).clamp(min=0).mean()
         own = self._own(_at(cosines, labels), vectors)
         if self.kind == "mv_arc":
             harder = self.hardness * cosines + self.hardness - 1
             cosines = torch.where(cosines > own.detach()[:, None], harder, cosines)
-        logits = self.scale * cosines.scatter(1, labels[:, None], own[:, None])
-        return cross_entropy(logits, labels) + self.boundary * missing
+        loss = cross_entropy(self.scale * cosines.scatter(1, labels[:, None], own[:, None]), labels)
+        if corrects:
+            nearest = cosines.scatter(1, labels[:, None], -torch.inf).amax(1)
+            loss = loss + self.boundary * (nearest - own).clamp(min=0).mean()
+        return loss
 
     def _own(self, cosines: Tensor, vectors: Tensor) -> Tensor:
         """Return the cosines to the own class with the margin [shape=(batch,)]."""
@@ -172,7 +177,9 @@ class MarginLoss(nn.Module):
     def _relative_length(self, vectors: Tensor) -> Tensor:
         """Return how long each vector is beside those seen before, from -1 to 1; no gradient flows through it."""
         lengths = vectors.detach().norm(dim=1).clamp(0.001, 100)
-        if self.training and len(lengths) > 1:
+        if len(lengths) > 1 and self.length.isnan():
+            self.length, self.spread = lengths.mean(), lengths.std()
+        elif len(lengths) > 1 and self.training:
             self.length = _MEMORY * self.length + (1 - _MEMORY) * lengths.mean()
             self.spread = _MEMORY * self.spread + (1 - _MEMORY) * lengths.std()
         return ((lengths - self.length) / (self.spread + 1e-3) * _SHARPNESS).clamp(-1, 1)
@@ -183,8 +190,7 @@ class MarginLoss(nn.Module):
 
     def _one_class(self, cosines: Tensor, labels: Tensor) -> Tensor:
         own = softplus(self.scale * (self.margin - _at(cosines, labels)))
-        # others: from 0.9 and 0.2 of the paper (two classes), the second margin is two fifths of the first
-        others = softplus(self.scale * (cosines - 0.4 * self.margin)).scatter(1, labels[:, None], 0.0)
+        others = softplus(self.scale * (cosines - _OTHERS * self.margin)).scatter(1, labels[:, None], 0.0)
         return (own + others.sum(1) / max(1, cosines.shape[1] - 1)).mean()
 
 

@@ -71,13 +71,15 @@ def speaker_spectra(waves: Sequence[ArrayLike], *, frames: int = 100) -> NDArray
 
 
 class _Network(nn.Module):
-    def __init__(self, frames: int, bands: int, *, latent_size: int, channels: int) -> None:
+    def __init__(self, frames: int, bands: int, *, latent_size: int, channels: int, blocks: int) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"latent_size": latent_size, "channels": channels}
+        self.settings: dict[str, Any] = {"latent_size": latent_size, "channels": channels, "blocks": blocks}
         self.encoder = ECAPA(
             bands=bands,
             dimension=latent_size,
-            channels=(*[channels] * 4, 3 * channels),
+            channels=(*[channels] * (blocks + 1), 3 * channels),
+            kernels=(5, *[3] * blocks, 1),
+            dilations=(1, *range(2, blocks + 2), 1),
             attention=max(8, channels // 2),
             squeezed=max(8, channels // 2),
             scale=_SCALE,
@@ -105,7 +107,9 @@ class _Speakers(BatchModule):
     def losses(self, inputs: Tensor, index: Tensor) -> dict[str, Tensor]:
         # a network that knows nothing corrects nothing
         self.loss.corrects = 2 * self.current_epoch >= self.settings.epochs
-        return {self.loss.kind: self.loss(self.network.encoder(inputs).float(), self.labels[index].to(self.device))}
+        vectors, labels = self.network.encoder(inputs).float(), self.labels[index].to(self.device)
+        with torch.autocast(self.device.type, enabled=False):  # a scale of 64 needs more than three digits of a cosine
+            return {self.loss.kind: self.loss(vectors, labels)}
 
 
 class SpeakerNetwork(NetworkEstimator):
@@ -121,6 +125,8 @@ class SpeakerNetwork(NetworkEstimator):
         Length of the vectors.
     channels : int
         Of the network's blocks, divisible by 4 (the published ECAPA-TDNN has 1 024).
+    blocks : int
+        SE-Res2Net blocks, 1 to 3 (the published one has 3).
     crop : float in (0, 1]
         Share of the frames that is seen of a recording in a step.
     time_mask, frequency_mask : float in [0, 0.5]
@@ -159,6 +165,7 @@ class SpeakerNetwork(NetworkEstimator):
         margin: float | None = None,
         dimension: int = 64,
         channels: int = 32,
+        blocks: int = 3,
         crop: float = 0.7,
         time_mask: float = 0.1,
         frequency_mask: float = 0.1,
@@ -177,6 +184,7 @@ class SpeakerNetwork(NetworkEstimator):
         self.margin = margin
         self.dimension = dimension
         self.channels = channels
+        self.blocks = blocks
         self.crop = crop
         self.time_mask = time_mask
         self.frequency_mask = frequency_mask
@@ -224,6 +232,7 @@ class SpeakerNetwork(NetworkEstimator):
         check_choice("loss", self.loss, tuple(MARGIN_LOSSES))
         for name in ("dimension", "channels", "epochs"):
             check_number(name, getattr(self, name), 1, whole=True)
+        check_number("blocks", self.blocks, 1, 3, whole=True)
         if self.channels % _SCALE:
             raise ValueError(f"channels={self.channels}: give a multiple of {_SCALE}")
         check_share("crop", self.crop)
@@ -241,7 +250,7 @@ class SpeakerNetwork(NetworkEstimator):
         return spectra.astype(np.float32)
 
     def _settings(self) -> dict[str, Any]:
-        return {"latent_size": self.dimension, "channels": self.channels}
+        return {"latent_size": self.dimension, "channels": self.channels, "blocks": self.blocks}
 
     def _training(self, n: int) -> Training:
         size = min(fitting_batch(n), 128) if self.batch_size is None else self.batch_size
