@@ -18,7 +18,7 @@ oc              no cross-entropy: ``log(1 + exp(s (m - c_y)))`` and, as the mean
 ==============  ====================================================================================================
 
 At margin 0 (and t = 1, without correction) all but softmax and oc are the cross-entropy of ``s c``; oc is then that of
-two classes, with the logits ``s c_j`` and 0. Unless said, s = 30 and m = 0.2, as is usual for speakers; the papers on faces
+two classes, with the logits ``s c_j`` and 0. Unless said, s = 30 and m = 0.2, as is usual for speakers; papers on faces
 take 32 or 64, and 0.5. AdaFace has the margin 0.4 of its paper. For oc the paper has one class; that the other classes
 count as their mean is ours. AdaFace's running mean and spread of lengths start from the first batch: its code starts
 from 20 and 100, which a short training never forgets.
