@@ -2,7 +2,7 @@
 
 import os
 
-for _library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+for _library in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["AUDIOCLUST_QUIET"] = "1"

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audioclust.runs import forking
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -16,6 +18,13 @@ def shared() -> Path:
     if not (folder / "datasets").is_dir():
         pytest.skip(f"no real recordings at {folder} (set AUDIOCLUST_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_are_forked():
+    """As in a sweep: importing the libraries anew would take most of the time of every notebook."""
+    with forking.held():
+        yield
 
 
 @pytest.fixture

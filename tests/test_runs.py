@@ -15,9 +15,18 @@ import pytest
 
 from audioclust import files, runs
 from audioclust.project import Project
-from audioclust.runs import kernel
+from audioclust.runs import forking, kernel
 from audioclust.runs.kernel import Kernels, Stopped
 from audioclust.runs.run import Task, _reason, find_notebook, is_done
+
+
+@pytest.fixture(params=["forked", "direct"])
+def started(request, monkeypatch):
+    """Both ways in which a kernel starts."""
+    if request.param == "direct":
+        monkeypatch.setattr(forking, "server_for", lambda environment: None)
+    return request.param
+
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 
@@ -51,6 +60,7 @@ def wait_for(condition, seconds=60.0):
 
 
 @posix
+@pytest.mark.usefixtures("started")
 def test_a_kernel_that_the_system_ends_is_named_and_nothing_stays(tmp_path, monkeypatch):
     deep = tmp_path / ("long " * 20)  # too long for sockets: another place, or another way, is taken
     deep.mkdir()
@@ -65,6 +75,7 @@ def test_a_kernel_that_the_system_ends_is_named_and_nothing_stays(tmp_path, monk
 
 
 @posix
+@pytest.mark.usefixtures("started")
 def test_stop_ends_kernels_with_their_workers(tmp_path):
     source = notebook(tmp_path / "busy.ipynb", BUSY)
     caught = []
@@ -87,15 +98,54 @@ def test_stop_ends_kernels_with_their_workers(tmp_path):
     assert not any((tmp_path / "out").iterdir())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
+def test_forked_kernels_share_nothing_but_their_imports(tmp_path):
+    told = "import json, os, random, numpy; state = [os.getpid(), os.getppid(), os.getsid(0), os.getcwd(),"
+    told += " random.random(), numpy.random.random(), os.environ['NOTE']]; open(note, 'w').write(json.dumps(state))"
+    source, states = notebook(tmp_path / "told.ipynb", told), []
+    for number in range(2):
+        with Kernels() as kernels:
+            values = {"note": str(tmp_path / f"{number}.json")}
+            kernels.execute(source, tmp_path / f"{number}" / "notebook.ipynb", values, {"NOTE": str(number)})
+            states.append(json.loads((tmp_path / f"{number}.json").read_text()))
+    pids, parents, sessions, folders, *drawn, notes = zip(*states, strict=True)
+    assert pids[0] != pids[1]
+    assert sessions == pids
+    assert parents[0] == parents[1] != os.getpid()
+    assert set(folders) == {str(tmp_path)}
+    assert all(one != other for one, other in drawn)
+    assert notes == ("0", "1")
+
+
+def test_kernels_share_a_fork_server_where_imports_would_read_the_same():
+    here = {"OMP_NUM_THREADS": "1", "PYTHONPATH": "here", "NOTE": "0"}
+    assert forking._read_early(here) == forking._read_early(here | {"NOTE": "1"})
+    for other in ({"OMP_NUM_THREADS": "2"}, {"PYTHONPATH": "there"}, {"MPLBACKEND": "agg"}):
+        assert forking._read_early(here) != forking._read_early(here | other)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
+def test_a_fork_server_that_the_system_ends_is_replaced(tmp_path):
+    source = notebook(
+        tmp_path / "quick.ipynb", "import os; os.kill(os.getppid() if note else os.getpid(), 9 if note else 0)"
+    )
+    with Kernels() as kernels, pytest.raises(Exception, match="died"):
+        kernels.execute(source, tmp_path / "out" / "notebook.ipynb", {"note": "end it"})
+    with Kernels() as kernels:
+        kernels.execute(source, tmp_path / "out" / "notebook.ipynb", {"note": ""})
+
+
 @posix
-def test_nothing_outlives_a_killed_parent(tmp_path, monkeypatch):
+@pytest.mark.parametrize("many", [False, True])
+def test_nothing_outlives_a_killed_parent(tmp_path, monkeypatch, many):
     source = notebook(tmp_path / "busy.ipynb", BUSY)
     program = "import sys, pathlib; from audioclust.runs.kernel import Kernels; source, target, note = sys.argv[1:]; "
-    program += "Kernels().execute(pathlib.Path(source), pathlib.Path(target), {'note': note})"
+    program += f"Kernels(many={many}).__enter__()"
+    program += ".execute(pathlib.Path(source), pathlib.Path(target), {'note': note})"
     place = Path(tempfile.mkdtemp(dir="/tmp"))
     call = [sys.executable, "-c", program, str(source), str(tmp_path / "out" / "notebook.ipynb"), str(tmp_path / "w")]
     process = subprocess.Popen(call, env=os.environ | {"TMPDIR": str(place)}, start_new_session=True)
-    wait_for(lambda: len(list(tmp_path.glob("w.*"))) == 2)
+    wait_for(lambda: len(list(tmp_path.glob("w.*"))) == 2, 180)
     started = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
     assert len(started) >= 3
     process.send_signal(signal.SIGKILL)

@@ -13,12 +13,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from audioclust import files, parallel
+from audioclust.runs import forking
 
 __all__ = ["Kernels", "Stopped"]
 
@@ -38,6 +39,8 @@ class Kernels:
     ----------
     threads : int, optional
         How many threads numerical libraries use in each kernel, unless the environment says so; default: their own.
+    many : bool
+        Whether so many may come that a process from which they are forked is worth while, see :mod:`~.forking`.
 
     Attributes
     ----------
@@ -45,18 +48,21 @@ class Kernels:
         Whether :meth:`stop` was called: no kernel starts any more.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, *, many: bool = False) -> None:
         self.stopped = False
+        self._held = forking.held() if many else nullcontext()
         self._threads = threads
         self._alive: dict[Any, tuple[Path, Path]] = {}  # manager -> its own folder, the executed notebook
         self._lock = threading.Lock()
 
     def __enter__(self) -> Kernels:
+        self._held.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is not None:
             self.stop()
+        self._held.__exit__(kind, error, at)
 
     def stop(self) -> None:
         """End every kernel at once, with the processes that it started."""
@@ -121,7 +127,9 @@ class Kernels:
             limits = {f"{library}_NUM_THREADS": str(self._threads) for library in _THREADS}
             environment = limits | environment
         sockets = os.name == "posix" and len(os.fsencode(folder.parent)) <= _LONGEST
-        watch = f"__import__('audioclust.parallel').parallel.end_with({os.getpid()}, at_once=True)"
+        server = forking.server_for(environment)
+        parent = server.pid if server else os.getpid()
+        watch = f"__import__('audioclust.parallel').parallel.end_with({parent}, at_once=True)"
 
         class Kernel(AsyncKernelManager):
             transport = Unicode("ipc" if sockets else "tcp")
@@ -141,6 +149,18 @@ class Kernels:
                     kernels._alive[self] = folder, target
                     if kernels.stopped:
                         _kill(self)
+
+            async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+                launcher = "ipykernel_launcher"
+                if server is None or launcher not in kernel_cmd:
+                    await super()._async_launch_kernel(kernel_cmd, **options)
+                    return
+                given = {**options["env"], "JPY_PARENT_PID": str(server.pid)}
+                arguments = kernel_cmd[kernel_cmd.index(launcher) + 1 :]
+                provisioner: Any = self.provisioner
+                provisioner.process = server.fork(arguments, str(cwd), given)
+                provisioner.pid = provisioner.pgid = provisioner.process.pid
+                self._reconcile_connection_info(provisioner.connection_info)
 
         return Kernel
 

@@ -128,7 +128,7 @@ class _Pool:
     def __init__(self, workers: parallel.Workers, display: Display) -> None:
         self._here = isinstance(workers.jobs, int)  # not on a cluster
         self._workers, self._display = workers, display
-        self._alone, self._shared = Kernels(), Kernels(threads=1 if workers.count > 1 else None)
+        self._alone, self._shared = Kernels(), Kernels(threads=1 if workers.count > 1 else None, many=True)
         self._begun: dict[Path, float] = {}
         self._stack = ExitStack()
 
