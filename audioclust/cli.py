@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from audioclust import files
 from audioclust.project import Project
 
 app = typer.Typer(
@@ -135,6 +136,7 @@ def sweep(
     jobs: JobsOption = "-1",
     networks: NetworksOption = False,
     again: Annotated[bool, typer.Option("--again", help="Run what is complete once more.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Run only what failed the last time.")] = False,
 ) -> None:
     """Run a comparison on datasets or folders, in parallel; then write the tables."""
     from audioclust import runs
@@ -150,7 +152,7 @@ def sweep(
     chosen = [known.get(name) or runs.Dataset(name=name) for name in names] or plan.datasets
     if label:
         chosen = [entry.model_copy(update={"labels": label}) for entry in chosen]
-    _compare(plan, home, _jobs(jobs), datasets=chosen, resume=not again, networks=networks)
+    _compare(plan, home, _jobs(jobs), datasets=chosen, resume=not again, networks=networks, only_failed=failed)
 
 
 @app.command()
@@ -247,10 +249,10 @@ def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, *
     outcome = runs.sweep(plan, home, jobs, **options)
     counts = outcome["status"].value_counts()
     failed = outcome[outcome["status"] == "failed"]
-    if runs.collect(home)["algorithm"].isna().all() and len(failed):
+    if len(failed) and runs.collect(home)["algorithm"].isna().all():
         typer.echo("no tables: nothing could be clustered", err=True)
     else:
-        _write_tables(home)
+        _write_tables(home, unless_current=True)
     for name in outcome["dataset"].unique():
         if (home.dataset(name) / "metadata.parquet").exists():
             _tell(f"{name}: {runs.usable(home.metadata(name))}")
@@ -262,11 +264,23 @@ def _compare(plan: Any, home: Project, jobs: int | str, *, exits: bool = True, *
     return len(failed)
 
 
-def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
-    """Write the tables, then show the most important ones: whoever reads them may stop after a line."""
+def _write_tables(home: Project, datasets: list[str] | None = None, *, unless_current: bool = False) -> None:
+    """Write the tables, then show the most important ones: whoever reads them may stop after a line.
+
+    With `unless_current` those that are there are shown where no run has come or gone since.
+    """
     from audioclust import runs
+    from audioclust.installation import versions
     from audioclust.report import index, tables
 
+    known_by = home.results / "tables" / "current.json"
+    stamps = {str(path): path.stat().st_mtime_ns for path in sorted(home.results.glob("*/*/run.json"))}
+    state = files.digest([stamps, versions().get("audioclust")])
+    if unless_current and known_by.exists():
+        before = files.read_json(known_by)
+        if before["state"] == state and all(Path(path).exists() for path in before["written"]):
+            _tell(before["shown"])
+            return
     collected = runs.collect(home, agreement=True)
     folder = home.results / "tables"
     if datasets:
@@ -280,12 +294,12 @@ def _write_tables(home: Project, datasets: list[str] | None = None) -> None:
     written = tables.write(collected, folder, results=home.results)
     if not datasets:
         written.insert(0, index(collected, home.results))
-    for table in tables.comparison(collected)["comparison"]:
-        if table.title.startswith(("Chosen", "Best", "Without labels")):
-            _tell(table.to_markdown())
-    _tell("tables:")
-    for path in written:
-        _tell(f"  {path}")
+    compared = tables.comparison(collected)["comparison"]
+    best = [table for table in compared if table.title.startswith(("Chosen", "Best", "Without labels"))]
+    shown = "\n".join([*(table.to_markdown() for table in best), "tables:", *(f"  {path}" for path in written)])
+    if not datasets:
+        files.write_json(known_by, {"state": state, "written": written, "shown": shown})
+    _tell(shown)
 
 
 def _run(tasks: list[Any], *, resume: bool) -> None:

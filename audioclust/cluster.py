@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import platform
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from audioclust import plugins
 
-__all__ = ["Cluster", "address_of", "local_workers"]
+__all__ = ["Cluster", "address_of", "local_workers", "when_withdrawn"]
 
 WINDOW = 4  # tasks per worker that the scheduler holds at once
 LARGEST = 1000  # items of a task, at most
@@ -170,13 +172,17 @@ class Cluster:
                 + (f" or one of the {len(part) - 1} after it" if len(part) > 1 else "")
             ) from None
         except (CancelledError, OSError) as error:
-            if self._client.status == "running":
-                raise
-            raise ConnectionError(
-                f"the Dask scheduler {self.address} is gone; the same command, once it is back, goes on from here"
-            ) from error
+            self.check(error)
+            raise
         finally:
             self._client.cancel([future for _, future in under_way])
+
+    def check(self, cause: BaseException | None = None) -> None:
+        """Raise a ConnectionError, for this cause, when the scheduler is lost."""
+        if self._client.status != "running":
+            raise ConnectionError(
+                f"the Dask scheduler {self.address} is gone; the same command, once it is back, goes on from here"
+            ) from cause
 
     def _check_workers(self) -> None:
         try:
@@ -204,9 +210,45 @@ def _on_one_thread(items: Sequence[Any], function: bytes, names: list[str]) -> l
     import cloudpickle
 
     plugins.load(names)
-    called = cloudpickle.loads(function)
+    called, withdrawn = cloudpickle.loads(function), _withdrawn()
     with threadpool_limits(1):
         for library in ("torch", "numba"):
             if library in sys.modules:
                 sys.modules[library].set_num_threads(1)
-        return [called(item) for item in items]
+        return [called(item) for item in items if not withdrawn()]
+
+
+@contextmanager
+def when_withdrawn(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` as soon as nobody waits for this task any more: its command was stopped, or is gone.
+
+    Dask itself lets such a task run to its end.
+    """
+    withdrawn, ended = _withdrawn(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            if withdrawn():
+                stop()
+                return
+
+    thread = threading.Thread(target=watch, daemon=True, name="when-withdrawn")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _withdrawn() -> Callable[[], bool]:
+    """Return what says, to the task that asks here, whether the scheduler has taken it back."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def withdrawn() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state == "cancelled"
+
+    return withdrawn

@@ -37,6 +37,7 @@ __all__ = [
     "locked",
     "open_regular",
     "read_json",
+    "scratch",
     "sha256",
     "short_name",
     "write_csv",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 _ABANDONED = 24 * 3600  # s after which an unfinished folder of an unknown process counts as left behind
+_NEW = 10.0  # s in which the owner of a scratch folder has certainly taken its lock
 _PATIENCE = (0.1, 0.2, 0.4, 0.8, 1.6) if os.name == "nt" else ()  # s; Windows replaces no file that is open
 _cleaned: set[Path] = set()
 
@@ -224,6 +226,33 @@ def locked(path: str | Path, *, timeout: float = -1) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def scratch(place: str | Path) -> Iterator[Path]:
+    """Give a folder under `place` to this user alone; it is removed when the block ends.
+
+    Those that killed processes left there are removed first: nobody holds their lock.
+    """
+    place = Path(place)
+    place.mkdir(parents=True, exist_ok=True)
+    _remove_unlocked(place)
+    made = tempfile.TemporaryDirectory(prefix="audioclust-", dir=place, ignore_cleanup_errors=True)
+    with made as name, locked(Path(name) / ".lock"):
+        yield Path(name)
+
+
+def _remove_unlocked(place: Path) -> None:
+    for folder in place.glob("audioclust-*"):
+        try:
+            mine = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+            lock = folder / ".lock"
+            if not mine or folder.is_symlink() or time.time() - lock.stat().st_mtime < _NEW:
+                continue
+            with locked(lock, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # in use, or removed by another process just now
+            continue
 
 
 def _plain(value: Any) -> Any:

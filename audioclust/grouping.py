@@ -248,7 +248,7 @@ def _default_out(source: Path) -> Path:
 
 def _is_unchanged(home: Project, name: str) -> bool:
     try:
-        return is_unchanged(home.metadata(name), home.recordings(name))
+        return is_unchanged(home.metadata(name), home.recordings(name), look_again=False)
     except (OSError, ValueError):
         return False
 

@@ -13,20 +13,23 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 import joblib
+import numpy as np
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from audioclust import plugins
+from audioclust import files, plugins
 from audioclust.cluster import Cluster, address_of, local_workers
 
 with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
@@ -41,6 +44,7 @@ Jobs = int | str
 
 log = logging.getLogger(__name__)
 
+SCRATCH = "AUDIOCLUST_SCRATCH"  # names a folder that all workers of a cluster see
 PROGRESS_FILE = "AUDIOCLUST_PROGRESS"  # names the file that a quiet process writes its progress to
 
 
@@ -114,12 +118,13 @@ def progress(items: Iterable[Item], description: str, total: int | None = None) 
 
 
 def map(
-    function: Callable[[Item], Result],
+    function: Callable[..., Result],
     items: Iterable[Item],
     *,
     jobs: Jobs = 1,
     description: str = "",
     chunk: int | str = "auto",
+    arrays: Sequence[np.ndarray] = (),
 ) -> Iterator[Result]:
     """Apply `function` to every item and yield the results in the items' order, as they come.
 
@@ -135,6 +140,8 @@ def map(
         Shown beside the progress bar.
     chunk : int or "auto"
         Items sent to a worker at once.
+    arrays : sequence of array
+        What every call gets after its item. They do not travel with the items: see :meth:`Workers.map`.
 
     Yields
     ------
@@ -147,11 +154,8 @@ def map(
     [1, 2, 3]
     """
     work = list(items)
-    if isinstance(jobs, int) and (worker_count(jobs) == 1 or len(work) <= 1):
-        yield from progress((function(item) for item in work), description, len(work))
-        return
     with Workers(jobs) as workers:
-        yield from progress(workers.map(function, work, chunk=chunk), description, len(work))
+        yield from progress(workers.map(function, work, chunk=chunk, arrays=arrays), description, len(work))
 
 
 class Workers:
@@ -193,6 +197,7 @@ class Workers:
     def __init__(self, jobs: Jobs = 1) -> None:
         self._cluster: Cluster | None = None
         self._stack = ExitStack()
+        self._files: dict[int, tuple[np.ndarray, Path]] = {}  # arrays that were given to the workers
         self.jobs = address_of(jobs) if isinstance(jobs, str) else jobs
         self.count = 0 if isinstance(jobs, str) else worker_count(jobs)
 
@@ -208,14 +213,30 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._files.clear()
         self._stack.close()
 
     def executor(self) -> Executor:
         """Return a pool for calls that wait on a process of their own: threads here, workers on a cluster."""
         return ThreadPoolExecutor(self.count) if self._cluster is None else self._cluster.executor()
 
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, chunk: int | str = "auto") -> Iterator:
-        """Yield `function` of every item, in the items' order.
+    def check(self, cause: BaseException | None = None) -> None:
+        """Raise a ConnectionError, for this cause, when the scheduler is lost."""
+        if self._cluster is not None:
+            self._cluster.check(cause)
+
+    def map(
+        self,
+        function: Callable[..., Result],
+        items: Sequence[Any],
+        *,
+        chunk: int | str = "auto",
+        arrays: Sequence[np.ndarray] = (),
+    ) -> Iterator[Result]:
+        """Yield ``function(item, *arrays)`` of every item, in the items' order.
+
+        Arrays are written to a file once for all calls in the block, and workers read from it what they use: it lies in
+        the temporary folder, or, for a cluster, in the one that the environment variable ``AUDIOCLUST_SCRATCH`` names.
 
         Where the system ends a worker (mostly because memory is short), what is left is done again, the next alone.
 
@@ -224,6 +245,11 @@ class Workers:
         RuntimeError
             Naming the item at which a worker ended that worked alone.
         """
+        if self._cluster is None and (self.count == 1 or len(items) <= 1):
+            yield from (function(item, *arrays) for item in items)
+            return
+        if arrays:
+            function = partial(_with_arrays, function, [self._file(array) for array in arrays])
         if self._cluster is not None:
             yield from self._cluster.map(function, items, chunk=chunk)
             return
@@ -241,11 +267,27 @@ class Workers:
                     raise RuntimeError(message) from None
                 chunk, alone = 1, 2 * self.count  # what was under way may hold the item that is too much
 
+    def _file(self, array: np.ndarray) -> Path:
+        """Return the file that holds an array, written at its first use."""
+        if not self._files:
+            shared = None if self._cluster is None else os.environ.get(SCRATCH)
+            self._folder = self._stack.enter_context(files.scratch(shared or tempfile.gettempdir()))
+        if id(array) not in self._files:
+            path = self._folder / f"{len(self._files)}.npy"
+            np.save(path, array, allow_pickle=False)
+            self._files[id(array)] = array, path  # the array is kept: another one cannot get its id
+        return self._files[id(array)][1]
+
     def _on_this_machine(self, function: Callable, items: Sequence[Any], chunk: int | str) -> Iterator:
         with joblib.parallel_config("loky", n_jobs=max(2, self.count), inner_max_num_threads=1):
             started = {"initializer": _start, "initargs": (os.getpid(), plugins.loaded())}
             pool = joblib.Parallel(return_as="generator", batch_size=chunk, **started)
         yield from pool(joblib.delayed(function)(item) for item in items)
+
+
+def _with_arrays(function: Callable[..., Result], paths: Sequence[Path], item: Any) -> Result:
+    """Call a function with arrays that lie in files, as read-only memory maps."""
+    return function(item, *(np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)) for path in paths))
 
 
 def end_with(parent: int, *, at_once: bool = False) -> None:

@@ -7,7 +7,8 @@ Ward and spectral clustering are run with that number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,17 @@ __all__ = ["chance", "memberships", "partitions"]
 
 STEPS = 6  # different numbers of groups
 LARGEST = 150
+ALONE = 1000  # recordings, below which all is clustered before workers have started
 DRAWS, DRAWN = 3, 300  # samples without groups, and recordings in each, that show how stable groups are by chance
 WARD_LIMIT = 5000  # recordings; Ward's and spectral clustering need memory that grows with their square
 
 
 def partitions(
-    X: Sequence[tuple[str, NDArray[np.float64]]], *, n_clusters: int | None = None, random_state: int = 0
+    X: Sequence[tuple[str, NDArray[np.float64]]],
+    *,
+    n_clusters: int | None = None,
+    random_state: int = 0,
+    jobs: parallel.Jobs = 1,
 ) -> tuple[NDArray[np.intp], list[str]]:
     """Cluster the same recordings in many ways.
 
@@ -40,6 +46,8 @@ def partitions(
     n_clusters : int, optional
         Number of groups; without it several numbers are tried.
     random_state : int
+    jobs : int or str
+        Workers, see :mod:`audioclust.parallel`.
 
     Returns
     -------
@@ -65,12 +73,11 @@ def partitions(
     if n_clusters is not None:
         check_n_clusters(n_clusters, n)
     sizes = numbers(n) if n_clusters is None else [n_clusters]
-    work = [(feature, vectors, k) for feature, vectors in X for k in sizes]
-    found = [
-        (feature, labels)
-        for feature, vectors, k in parallel.progress(work, "clusterings")
-        for labels in _clustered(vectors, k, n_clusters is not None, random_state)
-    ]
+    work = [(place, k) for place in range(len(X)) for k in sizes]
+    one = partial(_clustered, known=n_clusters is not None, random_state=random_state)
+    arrays, few = [vectors for _, vectors in X], n <= ALONE
+    made = parallel.map(one, work, jobs=1 if few else jobs, chunk=1, description="clusterings", arrays=arrays)
+    found = [(X[place][0], labels) for (place, _), several in zip(work, made, strict=True) for labels in several]
     return np.array([labels for _, labels in found]), [feature for feature, _ in found]
 
 
@@ -155,10 +162,16 @@ def numbers(n: int) -> list[int]:
     return sorted({round(k) for k in np.geomspace(min(4, max(2, most // 3)), max(2, most), STEPS)})
 
 
-def _clustered(X: NDArray[np.float64], k: int, known: bool, random_state: int) -> Iterator[NDArray[np.intp]]:
+def _clustered(
+    chosen: tuple[int, int], *parts: NDArray[np.float64], known: bool, random_state: int
+) -> list[NDArray[np.intp]]:
+    """Cluster one of the arrays into k groups in two or three ways."""
+    place, k = chosen
+    X = parts[place]
     directions = unit_rows(X, zero="keep")
-    yield make("kmeans", n_clusters=k, n_init=1, random_state=random_state).fit_predict(directions)
+    found = [make("kmeans", n_clusters=k, n_init=1, random_state=random_state).fit_predict(directions)]
     if len(X) <= WARD_LIMIT:
-        yield fcluster(linkage(X, "ward"), k, "maxclust") - 1
+        found.append(fcluster(linkage(X, "ward"), k, "maxclust") - 1)
         if known:
-            yield make("spectral", n_clusters=k, random_state=random_state).fit_predict(directions)
+            found.append(make("spectral", n_clusters=k, random_state=random_state).fit_predict(directions))
+    return found

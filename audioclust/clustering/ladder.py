@@ -16,11 +16,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_mutual_info_score
 
+from audioclust import parallel
 from audioclust.clustering.communities import communities
 from audioclust.clustering.neighbours import nearest, nearest_to, union_graph
 
@@ -33,6 +36,7 @@ SAMPLED = 300_000  # edges of the graph of a sample
 SPAN = 2  # agreements that a level lasts at least: three rungs
 SAME = 0.05  # a level reaches on while the agreement falls by no more
 SHOWN = 4  # levels at most
+ALONE = 3000  # recordings, below which the rungs are made before workers have started
 COMPARED = 4000  # recordings that two partitions are compared on, at most
 
 
@@ -104,6 +108,7 @@ def ladder(
     *,
     ks: Sequence[int] | None = None,
     random_state: int = 0,
+    jobs: parallel.Jobs = 1,
 ) -> list[Rung]:
     """Return the rungs of the ladder, from few neighbours to many.
 
@@ -117,21 +122,32 @@ def ladder(
     ks : sequence of int, optional
         The numbers of neighbours; without them those of :func:`steps`.
     random_state : int
+    jobs : int or str
+        Workers, see :mod:`audioclust.parallel`: each makes a rung at a time.
     """
     n = len(table)
-    labels: list[tuple[int, NDArray[np.intp]]] = []
-    for k in ks or steps(n):
-        if k <= table.shape[1]:
-            labels.append((k, communities(union_graph(table, k), random_state=random_state)))
-        elif X is not None:
-            labels.append((k, _of_sample(X, table, k, random_state)))
-    if not labels:
+    numbers = [k for k in ks or steps(n) if k <= table.shape[1] or X is not None]
+    if not numbers:
         return []
+    arrays: list[NDArray[Any]] = [table] if X is None else [table, X]
+    made = parallel.map(
+        partial(_divided, random_state=random_state), numbers, jobs=jobs if n > ALONE else 1, chunk=1, arrays=arrays
+    )
+    labels = list(zip(numbers, made, strict=True))
     agreements = [agreement(a, b) for (_, a), (_, b) in itertools.pairwise(labels)]
     return [
         Rung(k, each, int(each.max()) + 1, value)
         for (k, each), value in zip(labels, [*agreements, np.nan], strict=True)
     ]
+
+
+def _divided(
+    k: int, table: NDArray[np.int32], X: NDArray[np.float64] | None = None, *, random_state: int
+) -> NDArray[np.intp]:
+    """Return the communities of a rung."""
+    if k <= table.shape[1] or X is None:
+        return communities(union_graph(table, k), random_state=random_state)
+    return _of_sample(X, table, k, random_state)
 
 
 def agreement(labels: NDArray[np.intp], others: NDArray[np.intp]) -> float:

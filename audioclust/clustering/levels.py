@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from audioclust import parallel
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.communities import checked
 from audioclust.clustering.ladder import Level, Rung, ladder, levels_of, most_neighbours
@@ -44,6 +45,8 @@ class Levels(OrderedClusterer):
         values >= 0; larger is nearer, 0 is unknown.
     random_state : int, RandomState instance or None
         Order in which the recordings are tried in the graph.
+    jobs : int or str
+        Workers, see :mod:`audioclust.parallel`.
 
     Attributes
     ----------
@@ -72,9 +75,10 @@ class Levels(OrderedClusterer):
     (5, True)
     """
 
-    def __init__(self, *, metric: str = "cosine", random_state: Any = 0) -> None:
+    def __init__(self, *, metric: str = "cosine", random_state: Any = 0, jobs: parallel.Jobs = 1) -> None:
         self.metric = metric
         self.random_state = random_state
+        self.jobs = jobs
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Group the rows of `X`, finite, n >= 2; or the nodes of a similarity.
@@ -98,10 +102,10 @@ class Levels(OrderedClusterer):
         X = unit_rows(X, zero="warn")
         first, copy = np.unique(first_copies(X), return_inverse=True)  # equal rows count once and share a group
         Z = directions(X[first])
-        table = nearest(Z, most_neighbours(len(Z)), random_state=self._seed)
+        table = nearest(Z, most_neighbours(len(Z)), random_state=self._seed, jobs=self.jobs)
         place = np.empty(len(X), dtype=np.intp)
         place[self._order] = copy
-        rungs = ladder(table, Z, random_state=self._seed)
+        rungs = ladder(table, Z, random_state=self._seed, jobs=self.jobs)
         self._keep(rungs, table, place, Z)
         return self.labels_[self._order]
 
@@ -117,7 +121,7 @@ class Levels(OrderedClusterer):
         graph.sort_indices()
         degrees = np.diff(graph.indptr)
         table = nearest_of_graph(graph, min(int(degrees.max(initial=1)), most_neighbours(n)))
-        self._keep(ladder(table, random_state=self._seed), table, np.argsort(order), None)
+        self._keep(ladder(table, random_state=self._seed, jobs=self.jobs), table, np.argsort(order), None)
 
     def _keep(
         self, rungs: list[Rung], table: NDArray[np.int32], place: NDArray[np.intp], Z: NDArray[np.float64] | None

@@ -6,6 +6,7 @@ other rows of each row, the nearest first.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from sklearn.neighbors import NearestNeighbors
 
+from audioclust import parallel
+
 __all__ = ["directions", "nearest", "nearest_distances", "nearest_of_graph", "nearest_to", "union_graph"]
 
+ALONE = 10_000  # rows, below which exact neighbours are found before workers have started
 BLOCK = 32e6  # bytes of similarities held at once
 APPROXIMATE = 50_000  # from so many rows on neighbours are approximate
 
@@ -29,10 +33,10 @@ def directions(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return X / np.where(lengths > 1e-12 * max(lengths.max(initial=0.0), 1e-300), lengths, np.inf)
 
 
-def nearest(X: NDArray[np.floating], k: int, *, random_state: int = 0) -> NDArray[np.int32]:
+def nearest(X: NDArray[np.floating], k: int, *, random_state: int = 0, jobs: parallel.Jobs = 1) -> NDArray[np.int32]:
     """Return the k rows nearest to each row, itself left out [shape=(n, k)].
 
-    Exact, by products of blocks; from 50 000 rows on approximate (pynndescent).
+    Exact, by products of blocks, which workers share; from 50 000 rows on approximate (pynndescent, on this machine).
 
     Examples
     --------
@@ -46,26 +50,36 @@ def nearest(X: NDArray[np.floating], k: int, *, random_state: int = 0) -> NDArra
         index = NNDescent(X.astype(np.float32), "cosine", n_neighbors=k + 1, random_state=random_state)
         table = index.neighbor_graph[0].astype(np.int32)
         return np.array([row[row != i][:k] for i, row in enumerate(table)])
-    return nearest_to(X, X, k, skip_itself=True)
+    return nearest_to(X, X, k, skip_itself=True, jobs=jobs)
 
 
 def nearest_to(
-    X: NDArray[np.floating], others: NDArray[np.floating], k: int, *, skip_itself: bool = False
+    X: NDArray[np.floating],
+    others: NDArray[np.floating],
+    k: int,
+    *,
+    skip_itself: bool = False,
+    jobs: parallel.Jobs = 1,
 ) -> NDArray[np.int32]:
     """Return the k rows of `others` nearest to each row of `X`, the nearest first [shape=(n, k)]."""
     n, m = len(X), len(others)
-    rows, columns = X.astype(np.float32), others.astype(np.float32).T
-    table = np.empty((n, k), dtype=np.int32)
     step = max(1, int(BLOCK / (4 * m)))
-    for start in range(0, n, step):
-        similarity = rows[start : start + step] @ columns
-        here = np.arange(len(similarity))
-        if skip_itself:
-            similarity[here, start + here] = -np.inf
-        chosen = np.argpartition(similarity, min(m - k, m - 1), axis=1)[:, m - k :]
-        order = np.argsort(-similarity[here[:, None], chosen], axis=1, kind="stable")
-        table[start : start + step] = chosen[here[:, None], order]
-    return table
+    work = partial(_nearest_of_block, step=step, k=k, skip_itself=skip_itself)
+    arrays = [X.astype(np.float32), others.astype(np.float32).T]
+    blocks = parallel.map(work, range(0, n, step), jobs=jobs if n > ALONE else 1, arrays=arrays)
+    return np.concatenate([np.empty((0, k), dtype=np.int32), *blocks])
+
+
+def _nearest_of_block(
+    start: int, X: NDArray[np.float32], columns: NDArray[np.float32], *, step: int, k: int, skip_itself: bool
+) -> NDArray[np.int32]:
+    similarity = X[start : start + step] @ columns
+    here, m = np.arange(len(similarity)), columns.shape[1]
+    if skip_itself:
+        similarity[here, start + here] = -np.inf
+    chosen = np.argpartition(similarity, min(m - k, m - 1), axis=1)[:, m - k :]
+    order = np.argsort(-similarity[here[:, None], chosen], axis=1, kind="stable")
+    return chosen[here[:, None], order].astype(np.int32)
 
 
 def nearest_of_graph(graph: csr_array, k: int) -> NDArray[np.int32]:

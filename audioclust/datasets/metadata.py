@@ -164,10 +164,11 @@ def save(metadata: pd.DataFrame, folder: str | Path) -> Path:
     return path
 
 
-def is_unchanged(metadata: pd.DataFrame, root: str | Path) -> bool:
+def is_unchanged(metadata: pd.DataFrame, root: str | Path, *, look_again: bool = True) -> bool:
     """Return whether the files under `root` are those of a table of :func:`scan`: the same paths, sizes and times.
 
-    Nothing is opened, so this takes a fraction of a scan.
+    Only files with a problem are opened, if `look_again`: they may have become readable without having changed, by a
+    program that decodes them, say. So this takes a fraction of a scan.
 
     Examples
     --------
@@ -181,8 +182,15 @@ def is_unchanged(metadata: pd.DataFrame, root: str | Path) -> bool:
     False
     """
     earlier = json.loads(metadata.attrs.get(_STAMPS, "{}"))
-    stamps = {_printable(path): _stamp(Path(root) / path) for path in recordings_under(Path(root))}
-    return earlier.get("edition") == _EDITION and earlier["stamps"] == stamps
+    paths, problems = _walk(Path(root))
+    stamps = {_printable(path): _stamp(f"{root}/{path}") for path in paths}
+    if earlier.get("edition") != _EDITION or earlier["stamps"] != stamps:
+        return False
+    known = metadata.loc[metadata["problem"].notna()].set_index("path")["problem"]
+    if look_again:
+        problems |= {path: _inspect(Path(root), path)["problem"] for path in paths if _printable(path) in known.index}
+        return bool(known.to_dict() == {_printable(path): problem for path, problem in problems.items()})
+    return True
 
 
 def label_columns(metadata: pd.DataFrame) -> list[str]:
@@ -337,10 +345,10 @@ def _inspect(root: Path, path: str) -> dict[str, Any]:
     return described
 
 
-def _stamp(path: Path) -> list[int]:
+def _stamp(path: str | Path) -> list[int]:
     """Return what changes when a file does. The change time tells of new permissions and of replaced files too."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116
     except OSError:
         return []
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]

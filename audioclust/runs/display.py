@@ -1,16 +1,27 @@
-"""What a command says of its progress, on standard error: in a terminal one line, rewritten; else plain lines."""
+"""What a command says of its progress, on standard error: in a terminal one line, rewritten; else plain lines.
+
+A sweep also lists the runs that have ended in a file, while the others run.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-__all__ = ["Display", "elapsed"]
+import pandas as pd
 
+from audioclust import files
+
+__all__ = ["Display", "Listing", "elapsed"]
+
+_LISTED = 5.0  # seconds between two versions of a listing
 _REFRESH, _PLAIN = 0.5, 5.0  # seconds between two states, in a terminal and elsewhere
 
 
@@ -68,6 +79,39 @@ class Display:
             sys.stderr.flush()
         except (OSError, ValueError):  # nobody reads it any more
             self._silent = True
+
+
+class Listing:
+    """A table of runs, written anew as they end; a context manager.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A CSV file; without it nothing is written.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._rows: list[dict[str, Any]] = []
+        self._written = -math.inf
+
+    def __enter__(self) -> Listing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+    def add(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add a run, and return it."""
+        self._rows.append(row)
+        if time.monotonic() - self._written > _LISTED:
+            self._write()
+        return row
+
+    def _write(self) -> None:
+        if self._path is not None and self._rows:
+            files.write_csv(self._path, pd.DataFrame(self._rows))
+        self._written = time.monotonic()
 
 
 def elapsed(seconds: float) -> str:

@@ -207,7 +207,7 @@ def joint(raw: Mapping[str, Floats], new: Mapping[str, Floats] | None = None) ->
     return unit_rows(together)
 
 
-def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0) -> Answer:
+def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0, jobs: parallel.Jobs = 1) -> Answer:
     """Group recordings: into the given number of groups, or into as many as there are.
 
     Raises
@@ -223,12 +223,12 @@ def answer(given: Vectors, groups: int | None = None, *, random_state: int = 0) 
     # vectors are short: more threads than one mostly wait for each other
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", clustering.DegenerateClusteringWarning)  # the answer says it itself
-        found = _voices(given, random_state) if given.kind == "voices" else _sounds(given, random_state)
-        return found if groups is None else _asked(given, found, groups, random_state)
+        found = (_voices if given.kind == "voices" else _sounds)(given, random_state, jobs)
+        return found if groups is None else _asked(given, found, groups, random_state, jobs)
 
 
-def _voices(given: Vectors, random_state: int) -> Answer:
-    found = clustering.make("auto", random_state=random_state).fit(given.X)
+def _voices(given: Vectors, random_state: int, jobs: parallel.Jobs) -> Answer:
+    found = clustering.make("auto", random_state=random_state, jobs=jobs).fit(given.X)
     several = found.n_clusters_ > 1
     stability = next(level.stability for level in found.levels_ if level.n_clusters == found.n_clusters_)
     return by_size(
@@ -236,9 +236,9 @@ def _voices(given: Vectors, random_state: int) -> Answer:
     )
 
 
-def _sounds(given: Vectors, random_state: int) -> Answer:
-    labels, names = partitions(given.parts, random_state=random_state)
-    found = clustering.Levels(random_state=random_state).fit(memberships(labels))
+def _sounds(given: Vectors, random_state: int, jobs: parallel.Jobs) -> Answer:
+    labels, names = partitions(given.parts, random_state=random_state, jobs=jobs)
+    found = clustering.Levels(random_state=random_state, jobs=jobs).fit(memberships(labels))
     stability = found.levels_[found.recommended_].stability
     stable = is_stable(stability, chance(given.parts, found.n_clusters_, random_state=random_state))
     agreement = _by_feature(clustering.consensus(labels, names, n_clusters=found.n_clusters_).agreement, names)
@@ -246,9 +246,9 @@ def _sounds(given: Vectors, random_state: int) -> Answer:
     return by_size(answer)
 
 
-def _asked(given: Vectors, by_themselves: Answer, groups: int, random_state: int) -> Answer:
+def _asked(given: Vectors, by_themselves: Answer, groups: int, random_state: int, jobs: parallel.Jobs) -> Answer:
     """Return as many groups as were asked for, beside the levels at which the recordings group by themselves."""
-    labels, names = partitions(given.parts, n_clusters=groups, random_state=random_state)
+    labels, names = partitions(given.parts, n_clusters=groups, random_state=random_state, jobs=jobs)
     found = clustering.consensus(labels, names, n_clusters=groups)
     both = replace(by_themselves, labels=found.labels, confidence=found.confidence, stability=math.nan)
     return by_size(replace(both, agreement=_by_feature(found.agreement, names)))

@@ -11,9 +11,8 @@ import os
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,7 +24,6 @@ __all__ = ["Kernels", "Stopped"]
 
 _LONGEST = 75  # bytes of the temporary directory's path: sockets may have 107, and their names need the rest
 _THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
-_NEW = 10.0  # seconds in which a folder's owner has certainly taken its lock
 
 
 class Stopped(RuntimeError):
@@ -185,32 +183,11 @@ def _kill(kernel: Any) -> None:
         pass
 
 
-@contextmanager
-def _scratch() -> Iterator[Path]:
+def _scratch() -> AbstractContextManager[Path]:
     """Give a folder of this user alone, with a path short enough for sockets where there is such a place."""
     places = [Path(tempfile.gettempdir()), Path("/tmp")]
     short = (place for place in places if len(os.fsencode(place)) <= _LONGEST and os.access(place, os.W_OK))
-    place = next(short, places[0])
-    _remove_abandoned(place)
-    made = tempfile.TemporaryDirectory(prefix="audioclust-", dir=place, ignore_cleanup_errors=True)
-    with made as name, files.locked(Path(name) / ".lock"):
-        yield Path(name)
-
-
-def _remove_abandoned(place: Path) -> None:
-    """Remove the folders of processes that were killed: nobody holds their lock."""
-    import shutil
-
-    for folder in place.glob("audioclust-*"):
-        try:
-            mine = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-            lock = folder / ".lock"
-            if not mine or folder.is_symlink() or time.time() - lock.stat().st_mtime < _NEW:
-                continue
-            with files.locked(lock, timeout=0):
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # in use, or removed by another process just now
-            continue
+    return files.scratch(next(short, places[0]))
 
 
 def _read(path: Path) -> str:

@@ -12,7 +12,7 @@ from audioclust.installation import versions
 from audioclust.project import Project
 from audioclust.runs.run import Task, is_done
 
-__all__ = ["check_dataset", "first_step", "is_current", "needed", "reasons", "usable"]
+__all__ = ["check_dataset", "first_step", "is_current", "is_unchanged", "needed", "reasons", "usable"]
 
 _REASONS = 3  # different problems that are named
 
@@ -33,10 +33,13 @@ def check_dataset(project: Project, name: str) -> None:
     raise ValueError(f"dataset={name!r}: {known}; a folder of your own is given by --data FOLDER")
 
 
-def first_step(project: Project, name: str) -> str | None:
-    """Return the notebook that a dataset needs before any other: to fetch it, to scan it, or none."""
+def first_step(project: Project, name: str, *, unchanged: bool | None = None) -> str | None:
+    """Return the notebook that a dataset needs before any other: to fetch it, to scan it, or none.
+
+    `unchanged` is what :func:`is_unchanged` says, where the caller knows it already.
+    """
     if (project.dataset(name) / "metadata.parquet").exists():
-        return None if _is_unchanged(project, name) else "01_metadata"
+        return None if unchanged or (unchanged is None and is_unchanged(project, name)) else "01_metadata"
     return "01_metadata" if _is_here(project, name) else "00_prepare"
 
 
@@ -58,15 +61,17 @@ def needed(task: Task) -> list[Task]:
     )
 
 
-def is_current(task: Task, *, scanned: bool = False) -> bool:
+def is_current(task: Task, *, unchanged: bool | None = None) -> bool:
     """Whether a preparing notebook has nothing to do, so that not even its kernel need be started.
 
     That is so when its run is complete for the recordings as last scanned, by this version of the package, what it
-    wrote is still there, and the recordings are those of that scan: the same files, sizes and times. Recordings with a
-    problem are looked at again each time, unless all were `scanned` just now.
+    wrote is still there, and the recordings are those of that scan. `unchanged` says whether they are, where the caller
+    knows it already.
     """
     name, project = task.checked.dataset, task.project
-    if not is_done(task.folder, project, name) or not (scanned or _is_unchanged(project, name)):
+    if not is_done(task.folder, project, name) or not (
+        unchanged or (unchanged is None and is_unchanged(project, name))
+    ):
         return False
     document = files.read_json(task.folder / "run.json")
     written = [Path(value) for value in document["outputs"].values() if isinstance(value, str)]
@@ -109,9 +114,9 @@ def _is_here(project: Project, name: str) -> bool:
     return folder.is_dir() and not (folder / "downloads").exists() and bool(recordings_under(folder))
 
 
-def _is_unchanged(project: Project, name: str) -> bool:
+def is_unchanged(project: Project, name: str) -> bool:
+    """Whether a dataset's recordings are those of its last scan: the same files, sizes, times and problems."""
     try:
-        metadata = project.metadata(name)
-        return bool(metadata["problem"].isna().all()) and datasets.is_unchanged(metadata, project.recordings(name))
+        return datasets.is_unchanged(project.metadata(name), project.recordings(name))
     except (OSError, ValueError):
         return False

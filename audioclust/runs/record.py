@@ -24,9 +24,10 @@ from audioclust.evaluation.scores import SCORES
 from audioclust.installation import versions
 from audioclust.project import Project
 from audioclust.runs import clusterings
+from audioclust.runs.data import data_digest
 from audioclust.runs.parameters import Parameters
 
-__all__ = ["Run", "data_digest"]
+__all__ = ["Run"]
 
 FEWEST_FOR_STABILITY = 10
 """Of fewer recordings no parts are drawn."""
@@ -105,7 +106,8 @@ class Run:
         feature, vectors : str
             What `X` is, for the tables.
         shared : mapping, optional
-            Parameters for every algorithm that takes them (an autoencoder, a folder for its training, ...).
+            Parameters for every algorithm that takes them (an autoencoder, a folder for its training, ...), beside
+            the notebook's ``jobs``.
         estimate_from : np.ndarray [shape=(n, d)], optional
             What the number of clusters is estimated from where it must be; by default `X`.
         extra : mapping, optional
@@ -123,7 +125,7 @@ class Run:
         asked = {name: getattr(p, name) for name in ("algorithms", "labels", "k", "k_max", "seeds", "params")}
         what = {"feature": feature, "vectors": vectors, "extra": extra}
         for task in clusterings.tasks(index, estimate_from=source, **asked):
-            fitted = clusterings.fit(task, X, shared or {})
+            fitted = clusterings.fit(task, X, {"jobs": p.jobs, **(shared or {})})
             noted: dict[str, Any] = {"params": task.settings, "seed": task.seed, "k": task.k, **what}
             noted["seconds"] = fitted.seconds
             for column in task.labels:
@@ -385,14 +387,3 @@ class Run:
             "error": None,
             "clusterings": self.clusterings,
         }
-
-
-def data_digest(project: Project, dataset: str) -> str | None:
-    """Digest of the dataset's paths, contents and labels as last scanned; None before it is."""
-    try:
-        table = project.metadata(dataset)
-    except (FileNotFoundError, ValueError):
-        return None
-    volatile = {"duration", "level", "note"}
-    text = table[[column for column in table.columns if column not in volatile]].astype(str)
-    return files.digest(text.to_dict("list"))

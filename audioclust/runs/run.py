@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -9,14 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from audioclust import files
+from audioclust import files, parallel
 from audioclust.installation import shipped, versions
 from audioclust.project import Project
+from audioclust.runs.data import data_digest
 from audioclust.runs.kernel import Kernels, Stopped
 from audioclust.runs.parameters import Parameters, check
-from audioclust.runs.record import RECORD, data_digest
+from audioclust.runs.record import RECORD
 
-__all__ = ["NotebookFailed", "Task", "find_notebook", "is_done", "notebooks", "run"]
+__all__ = ["NotebookFailed", "Task", "find_notebook", "has_failed", "is_done", "notebooks", "run"]
 
 
 class NotebookFailed(RuntimeError):
@@ -120,21 +122,25 @@ class Task:
             earlier.unlink(missing_ok=True)
         started = datetime.now(UTC)
         try:
-            kernels.execute(self.source, notebook, self.checked.model_dump(), {RECORD: running.name})
+            kernels.execute(self.source, notebook, self.checked.model_dump(), self._environment(running))
         except Stopped:
             raise
         except Exception as error:
             message = _reason(error)
-            self._note_failure(message, started)
+            self.note_failure(message, started)
             raise NotebookFailed(f"{self.source.stem}: {message} (see {notebook})") from error
         if not running.exists():
             message = "ended without run.finish()"
-            self._note_failure(message, started)
+            self.note_failure(message, started)
             raise NotebookFailed(f"{self.source.stem}: {message} (see {notebook})")
         running.replace(record)
 
-    def _note_failure(self, message: str, started: datetime) -> None:
-        """Leave a record of a run that raised; one that the notebook wrote itself keeps its clusterings."""
+    def _environment(self, running: Path) -> dict[str, str]:
+        scratch = os.environ.get(parallel.SCRATCH, str(self.project.root / ".scratch"))
+        return {RECORD: running.name, parallel.SCRATCH: scratch}
+
+    def note_failure(self, message: str, started: datetime) -> None:
+        """Leave a record of a run that failed; one that the notebook wrote itself keeps its clusterings."""
         path, running, checked = self.folder / "run.json", self.folder / ".running.json", self.checked
         if running.exists():
             files.write_json(path, {**files.read_json(running), "status": "failed", "error": message})
@@ -211,19 +217,30 @@ def run(
     return task.folder
 
 
+def has_failed(folder: Path) -> bool:
+    """Whether the run in `folder` ended, and failed."""
+    return _record(folder).get("status") == "failed"
+
+
 def is_done(folder: Path, project: Project, dataset: str, *, data: str | None = None) -> bool:
     """Whether the run in `folder` is complete and was computed from the recordings as they are known now.
 
     `data` is the digest of those recordings, where the caller has it already. A damaged record is not complete.
     """
-    try:
-        document = files.read_json(folder / "run.json")
-    except (OSError, ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict) or document.get("status") != "complete":
+    document = _record(folder)
+    if document.get("status") != "complete":
         return False
     known = data_digest(project, dataset) if data is None else data
     return document.get("data") == known
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """Return what ``run.json`` holds; nothing where it is missing or damaged."""
+    try:
+        document = files.read_json(folder / "run.json")
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _reason(error: Exception) -> str:

@@ -121,13 +121,15 @@ def search(
     if not callable(score):
         check_choice("score", score, _SCORES)
     families = _families(name, fixed, combinations)
-    work = [(data, name, fixed, [combinations[place] for place in family]) for family in families]
+    work = [(name, fixed, [combinations[place] for place in family]) for family in families]
     fits: dict[int, _Fit] = {}
-    for family, found in zip(families, parallel.map(_fit, work, jobs=jobs, description=f"{name} grid"), strict=True):
-        fits.update(zip(family, found, strict=True))
-    own = score if callable(score) else None
-    fitted = [(data, combination, fits[place], own) for place, combination in enumerate(combinations)]
-    rows = parallel.map(_scored, fitted, jobs=jobs, description=f"{name} scores")
+    with parallel.Workers(jobs) as workers:  # they read the data once
+        found = parallel.progress(workers.map(_fit, work, arrays=[data]), f"{name} grid", len(work))
+        for family, several in zip(families, found, strict=True):
+            fits.update(zip(family, several, strict=True))
+        own = score if callable(score) else None
+        fitted = [(combination, fits[place], own) for place, combination in enumerate(combinations)]
+        rows = list(parallel.progress(workers.map(_scored, fitted, arrays=[data]), f"{name} scores", len(fitted)))
     return _selected(pd.DataFrame(rows), name, score)
 
 
@@ -187,9 +189,9 @@ def _families(name: str, fixed: dict[str, Any], combinations: list[dict[str, Any
     return list(families.values())
 
 
-def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], list[dict[str, Any]]]) -> list[_Fit]:
+def _fit(work: tuple[str, dict[str, Any], list[dict[str, Any]]], X: NDArray[np.float64]) -> list[_Fit]:
     """Fit the first combination of a family, and relabel it for the others."""
-    X, name, fixed, family = work
+    name, fixed, family = work
     found, fitted = [], None
     for combination in family:
         began = time.perf_counter()
@@ -213,9 +215,9 @@ def _fit(work: tuple[NDArray[np.float64], str, dict[str, Any], list[dict[str, An
     return found
 
 
-def _scored(work: tuple[NDArray[np.float64], dict[str, Any], _Fit, Any]) -> dict[str, Any]:
+def _scored(work: tuple[dict[str, Any], _Fit, Any], X: NDArray[np.float64]) -> dict[str, Any]:
     """Return the row of one combination."""
-    X, combination, fit, own = work
+    combination, fit, own = work
     labels, problems = fit.labels, list(fit.problems)
     clustered = labels != -1
     sizes = np.unique(labels[clustered], return_counts=True)[1]

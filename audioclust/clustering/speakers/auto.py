@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from audioclust import parallel
 from audioclust.clustering.base import OrderedClusterer
 from audioclust.clustering.ladder import SHOWN, Level, Rung, agreement, ladder, levels_of, most_neighbours, steps
 from audioclust.clustering.levels import confidence, spread
@@ -72,6 +73,8 @@ class AutoSpeakers(OrderedClusterer):
     ----------
     random_state : int, RandomState instance or None
         Order in which recordings are tried in the graph.
+    jobs : int or str
+        Workers, see :mod:`audioclust.parallel`.
 
     Attributes
     ----------
@@ -103,8 +106,9 @@ class AutoSpeakers(OrderedClusterer):
     5
     """
 
-    def __init__(self, *, random_state: Any = 0) -> None:
+    def __init__(self, *, random_state: Any = 0, jobs: parallel.Jobs = 1) -> None:
         self.random_state = random_state
+        self.jobs = jobs
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         seed = int(check_seed(self.random_state).randint(2**31))
@@ -114,9 +118,9 @@ class AutoSpeakers(OrderedClusterer):
         place[self._order] = copy
         X = X[first]
         Z = directions(X)
-        table = nearest(Z, most_neighbours(len(Z)), random_state=seed)
-        rungs = ladder(table, Z, random_state=seed)
-        choice = _choice(_principal(X), rungs, table, seed)
+        table = nearest(Z, most_neighbours(len(Z)), random_state=seed, jobs=self.jobs)
+        rungs = ladder(table, Z, random_state=seed, jobs=self.jobs)
+        choice = _choice(_principal(X), rungs, table, seed, self.jobs)
         self.stability_ = max((level.stability for level in choice.levels), default=0.0)
         if choice.levels and _is_several(choice, self.stability_):
             levels, chosen = choice.levels, choice.chosen
@@ -146,7 +150,9 @@ def _principal(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return X @ axes[:, ::-1][:, :most]
 
 
-def _choice(Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32], seed: int) -> _Choice:
+def _choice(
+    Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32], seed: int, jobs: parallel.Jobs
+) -> _Choice:
     """Choose the level of a ladder that shows the speakers, and refine it."""
     levels = levels_of(rungs)
     if not levels or not Y.shape[1]:
@@ -154,7 +160,7 @@ def _choice(Y: NDArray[np.float64], rungs: list[Rung], table: NDArray[np.int32],
     gains = [two_covariance.log_likelihood_gain(Y, level.labels) for level in levels]
     merits = [level.stability + DOUBLING * np.log2(max(gain, 0.1)) for level, gain in zip(levels, gains, strict=True)]
     best = max((i for i, merit in enumerate(merits) if merit >= max(merits) - TIE), key=lambda i: levels[i].n_clusters)
-    shown = [*levels[:best], _refined(levels[best], Y, seed), *levels[best + 1 :]]
+    shown = [*levels[:best], _refined(levels[best], Y, seed, jobs), *levels[best + 1 :]]
     gains[best] = two_covariance.log_likelihood_gain(Y, shown[best].labels) if shown[best].n_clusters > 1 else 0.0
     split = _split(Y, rungs, levels[best])
     gain = two_covariance.log_likelihood_gain(Y, split.labels)
@@ -189,7 +195,7 @@ def _is_several(choice: _Choice, stability: float) -> bool:
     return choice.chosen.n_clusters > 1 and stability >= STEADY and evidence >= EVIDENCE
 
 
-def _refined(level: Level, Y: NDArray[np.float64], seed: int) -> Level:
+def _refined(level: Level, Y: NDArray[np.float64], seed: int, jobs: parallel.Jobs) -> Level:
     """Build the rungs of a level again where recordings of one of its groups differ little; then move single ones."""
     low, high = level.neighbours
     ks = [k for k in steps(len(Y)) if low <= k <= high]
@@ -200,8 +206,8 @@ def _refined(level: Level, Y: NDArray[np.float64], seed: int) -> Level:
         model = two_covariance.fit(Y, level.labels)
         tells = np.sqrt(model.between / (1 + model.between))  # how well each coordinate tells speakers apart
         Z = unit_rows(Y @ (model.transform * tells)[:, tells > 0], zero="keep")
-        table = nearest(Z, min(ks[-1], most_neighbours(len(Z))), random_state=seed)
-        again = levels_of(ladder(table, Z, ks=ks, random_state=seed))
+        table = nearest(Z, min(ks[-1], most_neighbours(len(Z))), random_state=seed, jobs=jobs)
+        again = levels_of(ladder(table, Z, ks=ks, random_state=seed, jobs=jobs))
         if not again:
             break
         closest = max(again, key=lambda other: agreement(other.labels, level.labels))

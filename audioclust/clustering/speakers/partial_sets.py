@@ -26,10 +26,13 @@ as "Speaker Recognition in the Wild", arXiv 2205.02475 (2022).
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from audioclust import parallel
 from audioclust.clustering.base import OrderedClusterer
@@ -67,6 +70,8 @@ class PartialSets(OrderedClusterer):
         mean of their own cluster (without them) and with that of the nearest other cluster.
     random_state : int, RandomState instance or None
         Seed of the shuffle.
+    jobs : int or str
+        Workers, see :mod:`audioclust.parallel`.
 
     Attributes
     ----------
@@ -100,6 +105,7 @@ class PartialSets(OrderedClusterer):
         merge_end: float | str = "auto",
         noise_similarity: float | str = "auto",
         random_state: Any = 0,
+        jobs: parallel.Jobs = 1,
     ) -> None:
         self.partial_set_size = partial_set_size
         self.min_cluster_size = min_cluster_size
@@ -108,19 +114,26 @@ class PartialSets(OrderedClusterer):
         self.merge_end = merge_end
         self.noise_similarity = noise_similarity
         self.random_state = random_state
+        self.jobs = jobs
 
     def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
         self._check()
         random_state = check_seed(self.random_state)
         X = unit_rows(X, zero="warn")
         sets = self._split(random_state.permutation(len(X)))
-        parts = [self._cluster_set(X, rows) for rows in parallel.progress(sets, "partial sets")]
+        with parallel.Workers(self.jobs) as workers:
+            return self._in_steps(X, sets, random_state, workers)
+
+    def _in_steps(
+        self, X: NDArray[np.float64], sets: list[Rows], random_state: np.random.RandomState, workers: parallel.Workers
+    ) -> NDArray[np.intp]:
+        parts = self._cluster_sets(X, sets, "eom", workers)
         clusters = [cluster for set_clusters, _ in parts for cluster in set_clusters]
         noise = np.concatenate([rest for _, rest in parts])
         self.n_partial_clusters_ = len(clusters)
         self._calibrate(X, [set_clusters for set_clusters, _ in parts], random_state)
         clusters = self._merge(X, clusters)
-        clusters, rest = self._split_suspects(X, clusters, random_state)
+        clusters, rest = self._split_suspects(X, clusters, random_state, workers)
         clusters = self._merge(X, clusters)
         labels = np.full(len(X), -1, dtype=np.intp)
         for number, cluster in enumerate(sorted(clusters, key=lambda rows: (-len(rows), rows.min()))):
@@ -132,13 +145,13 @@ class PartialSets(OrderedClusterer):
         """Cut rows into partial sets of equal size, none larger than `partial_set_size`."""
         return np.array_split(rows, -(-len(rows) // self.partial_set_size))
 
-    def _cluster_set(self, X: NDArray[np.float64], rows: Rows, method: str = "eom") -> tuple[list[Rows], Rows]:
-        """Cluster some rows: the clusters and the noise, as row numbers."""
-        if len(rows) < 2 * self.min_cluster_size:
-            return [], rows
+    def _cluster_sets(
+        self, X: NDArray[np.float64], sets: list[Rows], method: str, workers: parallel.Workers
+    ) -> list[tuple[list[Rows], Rows]]:
+        """Cluster sets of rows: the clusters and the noise of each, as row numbers."""
         finder = HDBSCAN(self.min_cluster_size, min_samples=self.min_samples, cluster_selection_method=method)
-        labels = finder.fit_quietly(X[rows])
-        return [rows[labels == number] for number in range(labels.max() + 1)], rows[labels == -1]
+        made = workers.map(partial(_cluster_set, finder), sets, chunk=1, arrays=[X])
+        return list(parallel.progress(made, "partial sets", len(sets)))
 
     def _calibrate(self, X: NDArray[np.float64], sets: list[list[Rows]], random_state: np.random.RandomState) -> None:
         """Set the three thresholds: those given, and "auto" ones from the scores of the partial clusters."""
@@ -189,7 +202,11 @@ class PartialSets(OrderedClusterer):
         return clusters
 
     def _split_suspects(
-        self, X: NDArray[np.float64], clusters: list[Rows], random_state: np.random.RandomState
+        self,
+        X: NDArray[np.float64],
+        clusters: list[Rows],
+        random_state: np.random.RandomState,
+        workers: parallel.Workers,
     ) -> tuple[list[Rows], Rows]:
         """Cluster suspiciously large clusters again; those that fall into several parts are replaced by them."""
         cleared: list[Rows] = []
@@ -200,8 +217,10 @@ class PartialSets(OrderedClusterer):
             if not suspects:
                 break
             clusters = [cluster for cluster in clusters if len(cluster) < limit]
-            for suspect in suspects:
-                sets = [self._cluster_set(X, rows, "leaf") for rows in self._split(random_state.permutation(suspect))]
+            divided = [self._split(random_state.permutation(suspect)) for suspect in suspects]
+            found = iter(self._cluster_sets(X, [rows for sets in divided for rows in sets], "leaf", workers))
+            for suspect, own in zip(suspects, divided, strict=True):
+                sets = list(islice(found, len(own)))
                 parts = self._merge(X, [part for set_clusters, _ in sets for part in set_clusters])
                 if len(parts) < 2:
                     cleared.append(suspect)
@@ -232,6 +251,13 @@ class PartialSets(OrderedClusterer):
                 raise ValueError(f"{name}={value!r}: give a cosine from -1 to 1, or 'auto'")
         if "auto" not in (self.merge_start, self.merge_end) and float(self.merge_start) < float(self.merge_end):
             raise ValueError(f"merge_start={self.merge_start!r} lies below merge_end={self.merge_end!r}: merging falls")
+
+
+def _cluster_set(finder: HDBSCAN, rows: Rows, X: NDArray[np.float64]) -> tuple[list[Rows], Rows]:
+    if len(rows) < 2 * finder.min_cluster_size:
+        return [], rows
+    labels = clone(finder).fit_quietly(X[rows])
+    return [rows[labels == number] for number in range(labels.max() + 1)], rows[labels == -1]
 
 
 def _means(X: NDArray[np.float64], clusters: list[Rows]) -> NDArray[np.float64]:
