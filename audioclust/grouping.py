@@ -16,7 +16,8 @@ import pandas as pd
 
 from audioclust import files, parallel, recording, runs
 from audioclust.curation.corrections import read as read_corrections
-from audioclust.datasets.metadata import checked_folder, is_unchanged, recordings_under
+from audioclust.datasets.metadata import checked_folder, is_unchanged
+from audioclust.datasets.walking import recordings_under
 from audioclust.project import Project
 from audioclust.runs import groups as steps
 from audioclust.runs.preparation import is_current

@@ -8,6 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import check_estimator
 from speaker_vectors import accuracy, audiomnist, speakers
 
+from audioclust import parallel
 from audioclust.clustering.speakers.partial_sets import PartialSets, _suspect_size
 from audioclust.curation.cluster_map import read_cluster_map, write_cluster_map
 
@@ -144,7 +145,7 @@ def test_suspects_that_fall_apart_are_split():
     X, truth = speakers([30] * 4, noise=0.5, shuffle=False)
     estimator = _ready(merge_start=0.9, merge_end=0.8, noise_similarity=0.5)
     joined = [np.arange(60)] + [np.arange(60 + 10 * i, 70 + 10 * i) for i in range(6)]
-    clusters, noise = estimator._split_suspects(X, joined, np.random.RandomState(0))
+    clusters, noise = estimator._split_suspects(X, joined, np.random.RandomState(0), parallel.Workers())
     assert {tuple(np.unique(truth[cluster])) for cluster in clusters} == {(0,), (1,), (2,), (3,)}
     assert sum(map(len, clusters)) + len(noise) == 120
 

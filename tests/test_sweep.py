@@ -47,7 +47,7 @@ def test_killed_and_resumed_on_the_command_line(home, tmp_path):
     call = [sys.executable, "-m", "audioclust.cli", "sweep", str(plan), "--project", str(home.root), "--jobs", "1"]
     process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     folder = home.results / "synthetic"
-    for _ in range(1200):
+    for _ in range(6000):
         if list(folder.glob("04*/run.json")) or process.poll() is not None:
             break
         time.sleep(0.1)

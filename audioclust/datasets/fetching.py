@@ -23,7 +23,8 @@ from audioclust import files, parallel
 from audioclust.datasets import archives
 from audioclust.datasets.catalogue import Dataset, entry
 from audioclust.datasets.download import DownloadError, download
-from audioclust.datasets.metadata import recordings_under, save, scan
+from audioclust.datasets.metadata import save, scan
+from audioclust.datasets.walking import recordings_under
 from audioclust.project import Project
 
 __all__ = ["fetch"]

@@ -12,33 +12,38 @@ in the table's ``attrs`` (they are saved with it), so that scanning again reads 
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audioclust import files, parallel, recording
 from audioclust.datasets.catalogue import Dataset, module, of_rule
+from audioclust.datasets.walking import order, printable, walk
 from audioclust.project import is_project
 
-__all__ = ["is_unchanged", "label_columns", "recordings_under", "save", "scan", "summary"]
+__all__ = ["is_unchanged", "label_columns", "save", "scan", "summary"]
 
 Rule = Callable[[str], Mapping[str, str | None]]
+Stamps = NDArray[np.int64]  # [shape=(n, 3)]: size in bytes, times of the last change of content and of anything, in ns
 
 _log = logging.getLogger(__name__)
 
 _BEFORE = {"path": "str", "name": "str", "extension": "str", "label": "str"}
 _INSPECTED = {"duration": "float64", "sample_rate": "Int64", "channels": "Int64", "level": "float64", "sha256": "str",
               "problem": "str", "note": "str"}  # fmt: skip
-_BYTES = ("utf-8", "surrogateescape")
 _STAMPS = "audioclust_scan"
-_EDITION = 2  # of what inspection finds: rows of another edition are read again
+_EDITION = 3  # of what inspection finds: rows of another edition are read again
 
 
 def scan(
@@ -90,15 +95,19 @@ def scan(
     """
     root = checked_folder(root)
     names, columns = _rule(rule)
-    paths, unreadable = _walk(root)
-    stamps = {path: _stamp(root / path) for path in paths}
-    inspected = _reusable(known, stamps)
-    fresh = [path for path in paths if path not in inspected]
-    inspected |= zip(fresh, parallel.map(partial(_inspect, root), fresh, jobs=jobs, description="scan"), strict=True)
-    table = _table(paths, inspected, unreadable)
+    paths, unreadable = walk(root)
+    stamps = _stamps(root, paths)
+    inspected, done = _reusable(known, paths, stamps)
+    fresh = np.flatnonzero(~done)
+    work = [paths[place] for place in fresh]
+    found = parallel.map(partial(_inspect, root), work, jobs=jobs, description="scan")
+    for place, row in zip(fresh, found, strict=True):
+        for name, values in inspected.items():
+            values[place] = row[name]
+    table, stamps = _table(paths, inspected, stamps, unreadable)
     _check_lost(root, known, table, allow_loss)
     table = _labelled(table, names, columns)
-    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": {_printable(p): stamps[p] for p in paths}})
+    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": base64.b64encode(stamps.tobytes()).decode()})
     _log.info("%s: %d recordings, %d with a problem", root, len(table), table["problem"].notna().sum())
     return table
 
@@ -115,12 +124,23 @@ def checked_folder(root: str | Path) -> Path:
     return root
 
 
-def _table(paths: list[str], inspected: Mapping[str, dict[str, Any]], unreadable: Mapping[str, str]) -> pd.DataFrame:
-    """Put files and unreadable folders into one table, in its order."""
-    rows = [_describe(path) | inspected[path] for path in paths]
-    rows += [_describe(path, folder=True) | {"problem": problem} for path, problem in unreadable.items()]
-    rows.sort(key=lambda row: _order(row["path"]))
-    return pd.DataFrame(rows, columns=[*_BEFORE, *_INSPECTED])
+def _table(
+    paths: list[str], inspected: dict[str, list[Any]], stamps: Stamps, unreadable: Mapping[str, str]
+) -> tuple[pd.DataFrame, Stamps]:
+    """Put files and unreadable folders into one table, in its order; and their stamps, of folders -1."""
+    places = [*paths, *unreadable]
+    columns: dict[str, list[Any]] = {name: [] for name in _BEFORE}
+    for number, path in enumerate(places):
+        for name, value in _describe(path, folder=number >= len(paths)).items():
+            columns[name].append(value)
+    for name, values in inspected.items():
+        columns[name] = values + [unreadable[path] if name == "problem" else None for path in unreadable]
+    table = pd.DataFrame(columns)
+    stamps = np.concatenate([stamps, np.full((len(unreadable), 3), -1)])
+    if unreadable:
+        by_name = sorted(range(len(table)), key=lambda row: order(places[row]))
+        table, stamps = table.iloc[by_name].reset_index(drop=True), stamps[by_name]
+    return table, stamps
 
 
 def _labelled(table: pd.DataFrame, names: list[str], columns: Rule) -> pd.DataFrame:
@@ -181,15 +201,16 @@ def is_unchanged(metadata: pd.DataFrame, root: str | Path, *, look_again: bool =
     >>> is_unchanged(table, folder)
     False
     """
-    earlier = json.loads(metadata.attrs.get(_STAMPS, "{}"))
-    paths, problems = _walk(Path(root))
-    stamps = {_printable(path): _stamp(f"{root}/{path}") for path in paths}
-    if earlier.get("edition") != _EDITION or earlier["stamps"] != stamps:
+    earlier, files_only = _stamps_of(metadata), metadata["extension"].ne("").to_numpy()
+    paths, problems = walk(Path(root))
+    if earlier is None or metadata["path"][files_only].tolist() != [printable(path) for path in paths]:
+        return not (len(metadata) or paths)
+    if not np.array_equal(earlier[files_only], _stamps(Path(root), paths)):
         return False
     known = metadata.loc[metadata["problem"].notna()].set_index("path")["problem"]
     if look_again:
-        problems |= {path: _inspect(Path(root), path)["problem"] for path in paths if _printable(path) in known.index}
-        return bool(known.to_dict() == {_printable(path): problem for path, problem in problems.items()})
+        problems |= {path: _inspect(Path(root), path)["problem"] for path in paths if printable(path) in known.index}
+        return bool(known.to_dict() == {printable(path): problem for path, problem in problems.items()})
     return True
 
 
@@ -265,106 +286,67 @@ def _rule(rule: Rule | Dataset | str | None) -> tuple[list[str], Rule]:
     return list(getattr(of_rule(columns), "LABELS", {})), columns
 
 
-def recordings_under(root: Path) -> list[str]:
-    """Return the relative posix paths of the sound files that :func:`scan` finds, in the order of its table."""
-    return _walk(root)[0]
-
-
-def _walk(root: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the sound files under a folder, and each folder that cannot be read with the reason."""
-    paths: list[str] = []
-    unreadable: dict[str, str] = {}
-    seen: set[tuple[int, int]] = set()
-    real, links = [""], list[str]()
-    while real or links:
-        # Folders before links to folders: a link to a part of the dataset then does not take its place.
-        linked = not real
-        folder = (links if linked else real).pop()
-        try:
-            entity = os.stat(root / folder)  # noqa: PTH116
-            if (entity.st_dev, entity.st_ino) in seen:
-                continue
-            seen.add((entity.st_dev, entity.st_ino))
-            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name, reverse=True)
-        except OSError as error:
-            if not folder:
-                raise
-            unreadable[folder] = f"folder cannot be read: {error.strerror}"
-            continue
-        if folder and is_project(root / folder):
-            _log.warning("%s is a project's folder and is passed over", root / folder)
-            continue
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if _is_folder(entry):
-                if not entry.name.startswith(".") and path != "transformed":
-                    (links if entry.is_symlink() else real).append(path)
-            elif _is_recording(entry.name):
-                paths.append(path)
-    return sorted(paths, key=_order), unreadable
-
-
-def _order(path: str) -> tuple[bytes, bytes]:
-    return unicodedata.normalize("NFC", path).encode(*_BYTES), path.encode(*_BYTES)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads back to itself
-        return False
-
-
-def _is_recording(name: str) -> bool:
-    hidden = name.startswith(".") and name.count(".") > 1  # "._take.wav" is, ".wav" merely has no stem
-    return recording.extension(name) in recording.EXTENSIONS and not hidden
-
-
 def _describe(path: str, *, folder: bool = False) -> dict[str, Any]:
     """Return the columns that the path alone decides."""
-    parent, _, name = unicodedata.normalize("NFC", _printable(path)).rpartition("/")
+    parent, _, name = unicodedata.normalize("NFC", printable(path)).rpartition("/")
     return {
-        "path": _printable(path),
+        "path": printable(path),
         "name": name if folder else name.rpartition(".")[0],
         "extension": "" if folder else recording.extension(name),
         "label": parent or None,
     }
 
 
-def _printable(path: str) -> str:
-    """Return the path with bytes that are no UTF-8 written as escapes: a table cannot hold them as they are."""
-    return path.encode(*_BYTES).decode("utf-8", "backslashreplace")
-
-
 def _inspect(root: Path, path: str) -> dict[str, Any]:
     described = recording.inspect(root / path)
-    if _printable(path) != path:
+    if printable(path) != path:
         described["problem"] = "file name is not valid UTF-8: rename it"
     elif not files.is_below(path):
         described["problem"] = "file name begins with a drive letter or holds '..': rename it"
     return described
 
 
-def _stamp(path: str | Path) -> list[int]:
-    """Return what changes when a file does. The change time tells of new permissions and of replaced files too."""
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return []
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+def _stamps(root: Path, paths: list[str]) -> Stamps:
+    """Return what changes when a file does; -1 where there is none.
+
+    The change time tells of new permissions and of replaced files too.
+    """
+    stamps = np.full((len(paths), 3), -1, dtype=np.int64)
+    for stamp, path in zip(stamps, paths, strict=True):
+        with suppress(OSError):
+            found = os.stat(f"{root}/{path}")  # noqa: PTH116
+            stamp[:] = found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return stamps
 
 
-def _reusable(known: pd.DataFrame | None, stamps: Mapping[str, list[int]]) -> dict[str, dict[str, Any]]:
-    """Return what `known` says about the files that have not changed since. A problem is always looked at again."""
-    if known is None or not isinstance(known.attrs.get(_STAMPS), str):
-        return {}
-    earlier = json.loads(known.attrs[_STAMPS])
+def _stamps_of(table: pd.DataFrame | None) -> Stamps | None:
+    """Return the stamps that a table of this edition holds, a row each."""
+    if table is None or not isinstance(table.attrs.get(_STAMPS), str):
+        return None
+    earlier = json.loads(table.attrs[_STAMPS])
     if earlier["edition"] != _EDITION:
-        return {}
-    fine = known[known["problem"].isna()]
-    rows = dict(zip(fine["path"], fine[list(_INSPECTED)].to_dict("records"), strict=True))
-    return {
-        path: rows[path]
-        for path, stamp in stamps.items()
-        if path in rows and stamp and stamp == earlier["stamps"].get(path)
-    }
+        return None
+    stamps = np.frombuffer(base64.b64decode(earlier["stamps"]), dtype="<i8").reshape(-1, 3)
+    return stamps if len(stamps) == len(table) > 0 else None
+
+
+def _reusable(
+    known: pd.DataFrame | None, paths: list[str], stamps: Stamps
+) -> tuple[dict[str, list[Any]], NDArray[np.bool_]]:
+    """Return what `known` says about the files that have not changed since, and which those are.
+
+    A problem is always looked at again.
+    """
+    columns: dict[str, list[Any]] = {name: [None] * len(paths) for name in _INSPECTED}
+    earlier = _stamps_of(known)
+    if known is None or earlier is None:
+        return columns, np.zeros(len(paths), dtype=bool)
+    fine = known["problem"].isna()
+    rows = {path: row for row, path in enumerate(known["path"]) if fine.iat[row]}
+    there = np.array([rows.get(path, -1) for path in paths], dtype=np.intp)
+    done = (there >= 0) & (stamps[:, 0] >= 0) & (earlier[there] == stamps).all(axis=1)
+    for name, values in columns.items():
+        held = known[name].astype(object).where(known[name].notna(), None).to_numpy()
+        for place in np.flatnonzero(done):
+            values[place] = held[there[place]]
+    return columns, done

@@ -23,7 +23,8 @@ import soundfile
 from scipy.signal import lfilter, sosfilt
 
 from audioclust import files, parallel
-from audioclust.datasets.metadata import recordings_under, scan
+from audioclust.datasets.metadata import scan
+from audioclust.datasets.walking import recordings_under
 
 __all__ = ["generate", "utterance"]
 

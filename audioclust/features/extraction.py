@@ -48,7 +48,8 @@ _SECONDS = 16.0, 3600.0  # of sound: between these, unless one recording is long
 class _Task:
     """Recordings for a worker: SHA-256, path, seconds and the features missing of each."""
 
-    recordings: list[tuple[str, Path, float, tuple[str, ...]]]
+    recordings: list[tuple[str, str, float, tuple[str, ...]]]
+    root: Path
     entries: dict[str, Entry]
     arrays: bool
 
@@ -136,14 +137,14 @@ def _computed(
     usable: pd.DataFrame, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
 ) -> dict[str, str]:
     """Bring the store up to date, and return the problems by SHA-256."""
-    paths = {sha256: root / path for sha256, path in zip(usable["sha256"], usable["path"], strict=True)}
+    paths = dict(zip(usable["sha256"], usable["path"], strict=True))
     lengths = usable["duration"].fillna(1.0) if "duration" in usable else [1.0] * len(usable)
-    seconds = {sha256: float(length) for sha256, length in zip(usable["sha256"], lengths, strict=True)}
+    seconds = dict(zip(usable["sha256"], lengths, strict=True))
     for entry in entries.values():
         entry.create()
         entry.mend()
     problems: dict[str, str] = {}
-    tasks = _tasks(paths, seconds, entries, jobs, arrays)
+    tasks = _tasks(paths, root, seconds, entries, jobs, arrays)
     for failed in parallel.map(_work, tasks, jobs=jobs, description="features", chunk=1):
         problems |= failed
     for entry in entries.values():
@@ -167,15 +168,21 @@ def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tasks(
-    paths: dict[str, Path], seconds: dict[str, float], entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
+    paths: dict[str, str],
+    root: Path,
+    seconds: dict[str, float],
+    entries: dict[str, Entry],
+    jobs: parallel.Jobs,
+    arrays: bool,
 ) -> list[_Task]:
     """Divide what the store lacks among the workers, by how long the recordings are."""
-    missing: defaultdict[str, list[str]] = defaultdict(list)
+    missing: dict[str, tuple[str, ...]] = {}
     for name, entry in entries.items():
         held = {*entry.stored(), *entry.waiting()}
         for sha256 in paths:
             if sha256 not in held or (arrays and not entry.array(sha256).exists()):
-                missing[sha256].append(name)
+                missing[sha256] = (*missing.get(sha256, ()), name)
+    one_of_each = {names: names for names in missing.values()}  # many equal tuples would take much memory
     workers = max(1, parallel.worker_count(jobs))
     left = sum(seconds[sha256] for sha256 in missing)
     tasks: list[_Task] = []
@@ -184,9 +191,10 @@ def _tasks(
         if sha256 not in missing:
             continue
         if room <= 0 or len(tasks[-1].recordings) == _SHARD:
-            tasks.append(_Task([], entries, arrays))
+            tasks.append(_Task([], root, entries, arrays))
             room = min(max(left / (2 * workers), _SECONDS[0]), _SECONDS[1])  # less and less: all end at about one time
-        tasks[-1].recordings.append((sha256, path, seconds[sha256], tuple(missing[sha256])))
+        names = one_of_each[missing.pop(sha256)]
+        tasks[-1].recordings.append((sha256, path, float(seconds[sha256]), names))
         room -= seconds[sha256]
         left -= seconds[sha256]
     return tasks
@@ -203,7 +211,7 @@ def _analysed(task: _Task) -> dict[str, str]:
     problems: dict[str, str] = {}
     for sha256, path, seconds, names in task.recordings:
         try:
-            rows = _rows(path, sha256, seconds, [task.entries[name] for name in names], task.arrays)
+            rows = _rows(task.root / path, sha256, seconds, [task.entries[name] for name in names], task.arrays)
         except RecordingError as error:
             problems[sha256] = error.problem
         except (OSError, ValueError, MemoryError, RuntimeError) as error:
@@ -212,7 +220,7 @@ def _analysed(task: _Task) -> dict[str, str]:
             for name, row in rows.items():
                 done[name].append(row)
     for name, kept in done.items():
-        task.entries[name].add(_joined(kept))
+        task.entries[name].add(Rows.joined(kept))
     return problems
 
 
@@ -249,10 +257,6 @@ def _samples(path: Path, seconds: float, sample_rate: int) -> Iterator[Callable[
 def _stored_as(settings: Settings) -> Settings:
     """Levels relative to a dataset are stored relative to 1.0: its maximum is known only when all is read."""
     return replace(settings, reference="absolute") if settings.reference == "dataset" else settings
-
-
-def _joined(rows: list[Rows]) -> Rows:
-    return Rows(**{name: np.concatenate([getattr(row, name) for row in rows]) for name in vars(rows[0])})
 
 
 def _write_array(values: npt.NDArray[np.float32], path: Path) -> None:

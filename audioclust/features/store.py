@@ -26,8 +26,11 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +46,8 @@ __all__ = ["Entry", "Rows", "why_stale"]
 
 log = logging.getLogger(__name__)
 
-_COPIED = 4096  # images copied at once
-_GROUP = 4096  # rows of the table that are written together
+_GROUP = 4096  # rows that are in memory, and written, together
+_OPEN = 64  # shards that are in memory while they are put in order
 _CHECKSUM = "image_crc32"
 
 
@@ -70,6 +73,11 @@ class Rows:
     statistics: npt.NDArray[Any]
     profile: npt.NDArray[Any]
     images: npt.NDArray[Any]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """Return the rows of several, one after the other."""
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
     def take(self, chosen: Sequence[int]) -> Rows:
         """Return some of the rows, in the order given."""
@@ -104,25 +112,27 @@ class Entry:
         import pyarrow.parquet as pq
 
         table = self.folder / "vectors.parquet"
-        good: list[Rows] = []
-        rows = 0
         try:
-            images = self.images()
             with pq.ParquetFile(table, page_checksum_verification=True) as held:
                 rows = held.metadata.num_rows
-                for group in range(held.num_row_groups):
-                    count = held.metadata.row_group(group).num_rows
-                    own, images = images[:count], images[count:]
-                    good += _undamaged(held, group, own)
+                lost = rows - sum(len(part.sha256) for part in self._undamaged(held))
+                if not lost:
+                    return
+                log.warning("%s: %d of %d rows are damaged; they are computed again", self.folder, lost, rows)
+                with files.locked(self.folder / ".lock"):
+                    for part in self._undamaged(held):
+                        self.add(part)
         except (OSError, ValueError, EOFError):  # nothing there, or nothing that can be read: `stored` says so
             return
-        lost = rows - sum(len(part.sha256) for part in good)
-        if lost:
-            log.warning("%s: %d of %d rows are damaged; they are computed again", self.folder, lost, rows)
-            with files.locked(self.folder / ".lock"):
-                for part in good:
-                    self.add(part)
-                table.unlink(missing_ok=True)
+        table.unlink(missing_ok=True)
+
+    def _undamaged(self, held: Any) -> Iterator[Rows]:
+        """Yield the rows that agree with their checksums, group by group."""
+        images = self.images()
+        for group in range(held.num_row_groups):
+            count = held.metadata.row_group(group).num_rows
+            own, images = images[:count], images[count:]
+            yield from _undamaged(held, group, own)
 
     def array(self, sha256: str) -> Path:
         """Return where the whole feature of a recording stands, if it was asked for."""
@@ -165,16 +175,14 @@ class Entry:
             paths = self._shards()
             known = self.stored()
             seen = set(known)
-            loaded = [rows for path in paths if (rows := _read(path))]
-            loaded.sort(key=lambda rows: min(place.get(sha256, len(place)) for sha256 in rows.sha256.tolist()))
-            fresh = []
-            for rows in loaded:
-                chosen = [i for i, sha256 in enumerate(rows.sha256.tolist()) if sha256 not in seen]
-                seen.update(rows.sha256.tolist())
-                if chosen:
-                    fresh.append(rows.take(chosen) if len(chosen) < len(rows.sha256) else rows)
+            fresh: list[tuple[int, Path, int]] = []  # place in the order, shard, row in it
+            for path in paths:
+                for i, sha256 in enumerate(rows.sha256.tolist() if (rows := _read(path)) else []):
+                    if sha256 not in seen:
+                        seen.add(sha256)
+                        fresh.append((place.get(sha256, len(place)), path, i))
             if fresh:
-                self._append(len(known), fresh)
+                self._append(len(known), [(path, i) for _, path, i in sorted(fresh)])
             for path in paths:
                 shutil.rmtree(path.parent, ignore_errors=True)
 
@@ -194,46 +202,45 @@ class Entry:
     def _shards(self) -> list[Path]:
         return sorted((self.folder / "shards").glob("*/rows.npz"))
 
-    def _append(self, known: int, fresh: list[Rows]) -> None:
-        import pyarrow as pa
+    def _append(self, known: int, fresh: list[tuple[Path, int]]) -> None:
+        """Write the known rows and those of shards after them; few are in memory at once."""
         import pyarrow.parquet as pq
 
-        count = known + sum(len(rows.sha256) for rows in fresh)
+        first = next(_blocks(fresh[:1]))
         header = {
-            "descr": np.lib.format.dtype_to_descr(fresh[0].images.dtype),
+            "descr": np.lib.format.dtype_to_descr(first.images.dtype),
             "fortran_order": False,
-            "shape": (count, *IMAGE_SHAPE),
+            "shape": (known + len(fresh), *IMAGE_SHAPE),
         }
-        # Not through a memory map: where the disk is full, writing to one kills the process instead of raising.
-        with files.atomic(self.folder / "images.npy") as partial, partial.open("wb") as handle:
-            np.lib.format.write_array_header_1_0(handle, header)
-            for start in range(0, known, _COPIED):
-                handle.write(self.images()[start : min(start + _COPIED, known)].tobytes())
-            for shard in fresh:
-                handle.write(np.ascontiguousarray(shard.images).tobytes())
+        form = {"compression": "none", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
         table = self.folder / "vectors.parquet"
-        rows = pa.concat_tables(_table(shard) for shard in fresh)
+        # Not through a memory map: where the disk is full, writing to one kills the process instead of raising.
         with (
-            files.atomic(table) as partial,
-            pq.ParquetWriter(
-                partial,
-                rows.schema,
-                compression="none",
-                use_dictionary=False,
-                write_statistics=False,
-                write_page_checksum=True,
-            ) as writer,
+            files.atomic(table) as rows,
+            files.atomic(self.folder / "images.npy") as images,  # it takes its place first
+            images.open("wb") as handle,
+            pq.ParquetWriter(rows, _table(first).schema, **form) as writer,
         ):
+            np.lib.format.write_array_header_1_0(handle, header)
             if known:
-                images = self.images()
-                with pq.ParquetFile(table) as old:
-                    for group in range(old.num_row_groups):
-                        part = old.read_row_group(group)
-                        own, images = images[: len(part)], images[len(part) :]
-                        if _CHECKSUM not in part.column_names:  # of a version that wrote none
-                            part = part.append_column(_CHECKSUM, _checksums(own))
-                        writer.write_table(part)
-            writer.write_table(rows, row_group_size=_GROUP)
+                self._copy(table, writer, handle)
+            for block in _blocks(fresh):
+                handle.write(np.ascontiguousarray(block.images).tobytes())
+                writer.write_table(_table(block), row_group_size=_GROUP)
+
+    def _copy(self, table: Path, writer: Any, handle: Any) -> None:
+        """Copy the rows that are stored, group by group."""
+        import pyarrow.parquet as pq
+
+        images = self.images()
+        with pq.ParquetFile(table) as old:
+            for group in range(old.num_row_groups):
+                part = old.read_row_group(group)
+                own, images = images[: len(part)], images[len(part) :]
+                if _CHECKSUM not in part.column_names:  # of a version that wrote none
+                    part = part.append_column(_CHECKSUM, _checksums(own))
+                writer.write_table(part)
+                handle.write(own.tobytes())
 
 
 def why_stale(store: str | Path, features: str | Iterable[str] = FEATURES, **settings: Any) -> Any:
@@ -280,10 +287,22 @@ def _flat(known: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in known.items() if name != "libraries"}, **known["libraries"]}
 
 
+def _blocks(chosen: Sequence[tuple[Path, int]]) -> Iterator[Rows]:
+    """Yield rows of shards in the order chosen, some at a time."""
+    shard = lru_cache(maxsize=_OPEN)(_load)
+    for start in range(0, len(chosen), _GROUP):
+        runs = groupby(chosen[start : start + _GROUP], key=itemgetter(0))
+        yield Rows.joined([shard(path).take([i for _, i in run]) for path, run in runs])
+
+
+def _load(path: Path) -> Rows:
+    with np.load(path, allow_pickle=False) as data:
+        return Rows(**{name: data[name] for name in data.files})
+
+
 def _read(path: Path) -> Rows | None:
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return Rows(**{name: data[name] for name in data.files})
+        return _load(path)
     except FileNotFoundError:  # another process has just moved it into the table
         return None
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from audioclust import datasets, files
-from audioclust.datasets.metadata import recordings_under
+from audioclust.datasets.walking import recordings_under
 from audioclust.installation import versions
 from audioclust.project import Project
 from audioclust.runs.run import Task, is_done
