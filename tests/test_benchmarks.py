@@ -14,13 +14,14 @@ def test_what_there_is():
         "features",
         "mnist",
         "page",
+        "scale",
         "speakers",
         "uvectors",
         "voices",
     ]
 
 
-@pytest.mark.parametrize("name", ["answer", "camsat", "features", "autoencoder", "page", "voices"])
+@pytest.mark.parametrize("name", ["answer", "camsat", "features", "autoencoder", "page", "scale", "voices"])
 def test_quick(name, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "HERE", tmp_path)
     assert benchmarks.main([name, "--quick"]) == 0

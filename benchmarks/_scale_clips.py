@@ -1,0 +1,189 @@
+"""Clips of 2 s, as many as asked for, through metadata, transform and features: how time and memory grow, and kills.
+
+Clips are made from a seed. Each size runs in a process of its own with two workers, which have started; its memory is that of all its
+processes together, without what they share counted twice (PSS). The smallest number of clips then runs once more, is
+killed with all its workers in the middle of the transform, goes on, is killed in the middle of the extraction, and goes
+on: every file has to be the same, byte for byte, as without kills.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import soundfile
+
+from audioclust import audio, datasets, features
+from audioclust.datasets import metadata
+
+ROOT = Path(__file__).parents[1]
+SIZES = (10_000, 30_000, 100_000)
+RATE = 8000  # Hz, of the clips; 8 bit, so that 100 000 are 1.6 GB
+TRANSFORMED = 4000  # Hz
+SECONDS = 2
+WORKERS = 2
+STEPS = ("metadata", "transform", "features")
+
+
+def rows(quick: bool, sizes: tuple[int, ...] = SIZES) -> Iterator[dict[str, Any]]:
+    """Measure; `sizes` are numbers of clips, ascending."""
+    sizes = (40, 160) if quick else sizes
+    with tempfile.TemporaryDirectory(prefix="audioclust-scale-") as scratch:
+        clips, told = Path(scratch) / "clips", []
+        for size in sizes:
+            write_clips(clips, size)
+            told.append(run(clips, Path(scratch) / "run"))
+            for step in STEPS:
+                used, stored = told[-1][step], told[-1]["bytes"][step]
+                text = f"{1e3 * used['cpu'] / size:.2f} ms of CPU and {stored / size:.0f} bytes per clip"
+                yield row(f"{size} clips, {step}", "", text, None, used["wall"])
+            shutil.rmtree(Path(scratch) / "run")
+        spent = [sum(each[step]["cpu"] for step in STEPS) for each in told]
+        exponent = float(np.polyfit(np.log(sizes), np.log(spent), 1)[0])
+        grown = told[-1]["peak"] / told[0]["peak"]
+        what = f"{sizes[0]} to {sizes[-1]} clips"
+        yield row(f"{what}: growth exponent", "<= 1.05", f"{exponent:.3f}", exponent <= 1.05, sum(spent))
+        text = f"{grown:.3f} ({told[0]['peak'] / 2**20:.0f} to {told[-1]['peak'] / 2**20:.0f} MiB, all processes)"
+        yield row(f"{what}: memory, largest to smallest", "<= 1.10", text, grown <= 1.10, float("nan"))
+        shutil.rmtree(clips)
+        write_clips(clips, sizes[0])
+        yield killed(clips, Path(scratch) / "run", Path(scratch) / "killed", sizes[0])
+
+
+def row(what: str, bar: str, measured: str, reached: bool | None, seconds: float) -> dict[str, Any]:
+    return {"what": what, "bar": bar, "measured": measured, "reached": reached, "seconds": seconds}
+
+
+def write_clips(folder: Path, count: int) -> None:
+    """Write the first `count` clips, as far as they are not there: voices of a few harmonics, in noise."""
+    time_axis = np.arange(RATE * SECONDS) / RATE
+    for number in range(count):
+        path = folder / f"{number // 1000:04}" / f"{number:07}.wav"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng([7, number])
+        phase = 2 * np.pi * rng.uniform(90, 250) * time_axis * (1 + 0.02 * rng.standard_normal())
+        y = np.sin(phase) + rng.uniform() * np.sin(2 * phase) + rng.uniform() * np.sin(3 * phase)
+        y *= np.exp(-rng.uniform(0, 2) * time_axis)
+        y += 0.05 * rng.standard_normal(len(y))
+        soundfile.write(path, 0.25 * y, RATE, subtype="PCM_U8")
+
+
+def chain(clips: Path, out: Path) -> dict[str, Any]:
+    """Do the three steps; return what each took."""
+    told: dict[str, Any] = {}
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        before, started = cpu(), time.perf_counter()
+        done = work()
+        told[name] = {"cpu": cpu() - before, "wall": time.perf_counter() - started}
+        return done
+
+    def scanned() -> Any:
+        table = datasets.scan(clips, jobs=WORKERS)
+        metadata.save(table, out)
+        return table
+
+    table = step("metadata", scanned)
+    settings = {"sample_rate": TRANSFORMED}
+    made = step("transform", lambda: audio.transform(table, clips, out / "transformed", jobs=WORKERS, **settings))
+    root = out / "transformed" / audio.settings_key(**settings)
+    rate = {"sample_rate": TRANSFORMED}
+    step("features", lambda: features.extract(made, root, out / "features", ["mfcc"], jobs=WORKERS, **rate))
+    return told
+
+
+def main(clips: Path, out: Path) -> None:
+    """Do the steps on a few clips, so that the workers run; then on all, and write what they took."""
+    with tempfile.TemporaryDirectory() as few:
+        write_clips(Path(few) / "clips", 16)
+        chain(Path(few) / "clips", Path(few) / "out")
+    (out / "told.json").write_text(json.dumps(chain(clips, out)))
+
+
+def cpu() -> float:
+    """Seconds of CPU of this process and its workers."""
+    here = psutil.Process()
+    times = [each.cpu_times() for each in (here, *here.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def run(clips: Path, out: Path) -> dict[str, Any]:
+    """Run the chain in a process of its own; also say how much memory and room on the disk it took."""
+    process, peak = start(clips, out), 0
+    while process.poll() is None:
+        peak = max(peak, memory(process.pid))
+        time.sleep(0.5)
+    if process.returncode:
+        raise RuntimeError(f"the run ended with {process.returncode}")
+    told = json.loads((out / "told.json").read_text())
+    places = {"metadata": "metadata.parquet", "transform": "transformed/**/*", "features": "features/**/*"}
+    sizes = {
+        step: sum(path.stat().st_size for path in out.glob(pattern) if path.is_file())
+        for step, pattern in places.items()
+    }
+    return {**told, "peak": peak, "bytes": sizes}
+
+
+def start(clips: Path, out: Path) -> subprocess.Popen[bytes]:
+    out.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._scale_clips", str(clips), str(out)]
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process and its workers, where shared pages are shared out (on Linux)."""
+    total = 0
+    try:
+        for each in (here := psutil.Process(pid), *here.children(recursive=True)):
+            held = each.memory_full_info()
+            total += getattr(held, "pss", held.uss)
+    except psutil.Error:  # one has just ended
+        return 0
+    return total
+
+
+def digests_of(out: Path) -> dict[str, str]:
+    """SHA-256 of every file that the chain made."""
+    made = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name not in ("told.json", ".lock")]
+    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
+
+
+def killed(clips: Path, undisturbed: Path, out: Path, count: int) -> dict[str, Any]:
+    """Kill the chain twice and let it go on; compare with an undisturbed one."""
+    began = time.perf_counter()
+    run(clips, undisturbed)
+    middle = f"{count // 2000:04}/{count // 2:07}.wav"
+    half_way = [
+        lambda: any(out.glob(f"transformed/*/{middle}")),
+        lambda: any(out.glob("features/*/*/shards/*/rows.npz")),
+    ]
+    ended = 0
+    for is_half_way in half_way:
+        process = start(clips, out)
+        while process.poll() is None and not is_half_way():
+            time.sleep(0.01)
+        ended += process.poll() is not None
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait()
+    run(clips, out)
+    same = digests_of(out) == digests_of(undisturbed)
+    text = f"{'same' if same else 'other'} bytes in {len(digests_of(out))} files after {2 - ended} kills"
+    return row(f"{count} clips, killed twice", "same bytes", text, same and not ended, time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))
