@@ -1,9 +1,9 @@
 """Clips of 2 s, as many as asked for, through metadata, transform and features: how time and memory grow, and kills.
 
-Clips are made from a seed. Each size runs in a process of its own with two workers, which have started; its memory is that of all its
-processes together, without what they share counted twice (PSS). The smallest number of clips then runs once more, is
-killed with all its workers in the middle of the transform, goes on, is killed in the middle of the extraction, and goes
-on: every file has to be the same, byte for byte, as without kills.
+Clips are made from a seed. Each size runs in a process of its own with two workers, which have started; its memory is
+that of all its processes together, without what they share counted twice (PSS). The smallest number of clips then runs
+once more, is killed with all its workers in the middle of the transform, goes on, is killed in the middle of the
+extraction, and goes on: every file has to be the same, byte for byte, as without kills.
 """
 
 from __future__ import annotations
