@@ -26,6 +26,7 @@ __all__ = ["Cluster", "address_of", "local_workers", "when_withdrawn"]
 
 WINDOW = 4  # tasks per worker that the scheduler holds at once
 LARGEST = 1000  # items of a task, at most
+LOOK, PATIENCE = 20, 600  # seconds: how often lost workers are looked for, and how long they may be gone
 SECONDS = 15  # for a scheduler to answer, and for the first worker to come
 
 NO_DASHBOARD = "127.0.0.1:0"  # one must be served: here, at any free port
@@ -146,7 +147,7 @@ class Cluster:
         RuntimeError
             Naming the items that several workers were lost at.
         ConnectionError
-            When the scheduler is lost.
+            When the scheduler is lost, or all its workers for some minutes.
         """
         import cloudpickle
         from distributed import KilledWorker
@@ -164,6 +165,7 @@ class Cluster:
                 if not under_way:
                     return
                 first, future = under_way.popleft()
+                self._wait(future)
                 yield from future.result()
         except KilledWorker:
             part = items[first : first + size]
@@ -176,6 +178,22 @@ class Cluster:
             raise
         finally:
             self._client.cancel([future for _, future in under_way])
+
+    def _wait(self, future: Any) -> None:
+        """Wait for a task as long as there are workers, or will be: lost ones are given time to come back."""
+        from distributed import wait
+
+        missing = 0
+        while not future.done():
+            try:
+                wait(future, timeout=LOOK)
+            except TimeoutError:
+                missing = 0 if self._client.nthreads() else missing + 1
+                if missing * LOOK >= PATIENCE:
+                    raise ConnectionError(
+                        f"the Dask scheduler {self.address} has had no workers for {PATIENCE} s; the same command, once "
+                        "there are some, goes on from here"
+                    ) from None
 
     def check(self, cause: BaseException | None = None) -> None:
         """Raise a ConnectionError, for this cause, when the scheduler is lost."""

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,17 +14,26 @@ import torch
 from audioclust import cluster, clustering, datasets, embeddings, features, files, parallel, runs
 from audioclust.project import Project
 
-distributed = pytest.importorskip("distributed")
+dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 
 
 @pytest.fixture(scope="module")
-def address():
-    """The address of a scheduler with two workers."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=cluster.NO_DASHBOARD
-    ) as started:
-        yield started.scheduler_address
+def scheduler():
+    """A scheduler with two workers; killed ones come back, however busy the machine is."""
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "300s", "distributed.comm.timeouts.tcp": "300s"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=cluster.NO_DASHBOARD
+        ) as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def address(scheduler):
+    scheduler.wait_for_workers(2)
+    return scheduler.scheduler_address
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +56,7 @@ def _killed_once(function, mark, item, *arrays):
 
 @pytest.fixture
 def killing(monkeypatch, tmp_path):
-    """Kill one worker in the middle of whatever a cluster is given; says whether that happened."""
-    from functools import partial
-
+    """Kill one worker in the middle of whatever a cluster is given; the file that it leaves."""
     plain, mark = cluster.Cluster.map, tmp_path / "killed"
     monkeypatch.setattr(
         cluster.Cluster,

@@ -220,7 +220,7 @@ def stored(
     }
     folder = rows.opened(Path(store) / built.name, params)
     todo, bad = _todo(metadata, Path(root), set(rows.read(folder).index))
-    single = parallel.worker_count(jobs) == 1 or len(todo) == 1
+    single = (isinstance(jobs, int) and parallel.worker_count(jobs) == 1) or len(todo) == 1
     work = partial(_block, folder=folder, source=partial(_same, built) if single else source, windows=cut)
     for failed in parallel.map(work, todo, jobs=1 if single else jobs, description=description, chunk=1):
         bad += failed
