@@ -191,8 +191,8 @@ class Cluster:
                 missing = 0 if self._client.nthreads() else missing + 1
                 if missing * LOOK >= PATIENCE:
                     raise ConnectionError(
-                        f"the Dask scheduler {self.address} has had no workers for {PATIENCE} s; the same command, once "
-                        "there are some, goes on from here"
+                        f"the Dask scheduler {self.address} has had no workers for {PATIENCE} s; the same command, "
+                        "once there are some, goes on from here"
                     ) from None
 
     def check(self, cause: BaseException | None = None) -> None:

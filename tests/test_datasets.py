@@ -160,6 +160,18 @@ def test_scanning_again_reads_only_what_changed(tmp_path, monkeypatch):
     assert len(read) == 4
 
 
+def test_unchanged_recordings_are_those_of_the_scan(tmp_path, monkeypatch):
+    clip(tmp_path / "a.wav")
+    (tmp_path / "b.wav").write_bytes(b"")
+    found = datasets.scan(tmp_path)
+    assert datasets.is_unchanged(found, tmp_path)
+    monkeypatch.setattr(table, "_inspect", lambda root, path: {"problem": None})  # a decoder has been installed
+    assert not datasets.is_unchanged(found, tmp_path)
+    assert datasets.is_unchanged(found, tmp_path, look_again=False)
+    os.utime(tmp_path / "a.wav", ns=(0, 0))
+    assert not datasets.is_unchanged(found, tmp_path, look_again=False)
+
+
 def test_rules_add_columns(tmp_path):
     clip(tmp_path / "george" / "7_george_12.wav")
     clip(tmp_path / "george" / "other.wav")

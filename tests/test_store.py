@@ -380,6 +380,8 @@ def test_a_killed_run_goes_on_where_it_stopped(root, tmp_path, analysed):
     assert sum(map(len, names)) == 9 * len(FEATURES) - kept
     assert shards(store) == []
     assert_same(content(found), content(extract(root, tmp_path / "fresh")))
+    for table in store.rglob("vectors.parquet"):  # the same bytes, however the rows came in
+        assert table.read_bytes() == (tmp_path / "fresh" / table.relative_to(store)).read_bytes()
 
 
 def test_killed_between_images_and_table(root, tmp_path, rng):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -81,6 +82,10 @@ def test_a_failing_run_does_not_stop_the_rest(home, tmp_path):
     assert result.returncode == 1
     assert "1 done, 0 kept, 1 failed" in result.stdout
     assert "failed: synthetic/04_classical_clustering" in result.stderr
+    listed = pd.read_csv(home.results / "tables" / "sweep-broken.csv")
+    assert sorted(listed["status"]) == ["done", "failed"]
+    alone = runs.sweep(path, home, only_failed=True)
+    assert alone["status"].tolist() == ["failed"]
     collected = runs.collect(home)
     assert collected.loc[collected["error"].notna(), "algorithm"].unique().tolist() == ["kmeans"]
 
