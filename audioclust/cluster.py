@@ -165,8 +165,7 @@ class Cluster:
                 if not under_way:
                     return
                 first, future = under_way.popleft()
-                self._wait(future)
-                yield from future.result()
+                yield from self._result(future)
         except KilledWorker:
             part = items[first : first + size]
             raise RuntimeError(
@@ -179,15 +178,15 @@ class Cluster:
         finally:
             self._client.cancel([future for _, future in under_way])
 
-    def _wait(self, future: Any) -> None:
+    def _result(self, future: Any) -> Any:
         """Wait for a task as long as there are workers, or will be: lost ones are given time to come back."""
-        from distributed import wait
-
         missing = 0
-        while not future.done():
+        while True:
             try:
-                wait(future, timeout=LOOK)
+                return future.result(timeout=LOOK)
             except TimeoutError:
+                if future.status == "error":  # the task's own
+                    raise
                 missing = 0 if self._client.nthreads() else missing + 1
                 if missing * LOOK >= PATIENCE:
                     raise ConnectionError(
