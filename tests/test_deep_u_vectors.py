@@ -250,7 +250,8 @@ def test_the_benchmark_trains_on_nothing_that_it_holds_out(monkeypatch):
     speech = uvectors.made(part.set, part.seed, tuple(part.data.items()))
     (held_out, others), (train, who) = speech.part(True), speech.part(False)
     assert given == [{row.tobytes() for row in train.samples}]
-    assert len(held_out) and not given[0] & {row.tobytes() for row in held_out.samples}
+    assert len(held_out)
+    assert not given[0] & {row.tobytes() for row in held_out.samples}
     assert not set(held_out.recording) & set(train.recording)
     assert set(others) == set(who) == {0, 1, 2}, "people are on both sides"
 
