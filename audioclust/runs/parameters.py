@@ -27,7 +27,7 @@ from audioclust.embeddings import available as encoders
 from audioclust.features.table import FEATURES, check_features
 from audioclust.features.vectors import POOLINGS, SCALES
 from audioclust.project import Project
-from audioclust.validation import check_choice
+from audioclust.validation import check_choice, check_number, check_share
 
 __all__ = ["MODELS", "Parameters", "check", "model_for"]
 
@@ -39,6 +39,13 @@ def _feature(name: str) -> str:
 
 def _encoder(name: str) -> str:
     check_choice("encoder", name, encoders())
+    return name
+
+
+def _loss(name: str) -> str:
+    from audioclust.deep.margin_losses import MARGIN_LOSSES  # imports torch
+
+    check_choice("loss", name, tuple(MARGIN_LOSSES))
     return name
 
 
@@ -54,6 +61,7 @@ def _choice(name: str, allowed: Collection[Any]) -> AfterValidator:
 Feature = Annotated[str, AfterValidator(_feature)]
 Pooling = Annotated[str, _choice("vectors", POOLINGS)]
 Scale = Annotated[str | None, _choice("scale", SCALES)]
+Loss = Annotated[str, AfterValidator(_loss)]
 Projection = Literal["pca", "tsne", "umap"]
 
 
@@ -272,6 +280,57 @@ class Unlabelled(_Clustering):
     _joins = field_validator("join")(_checked_join)
 
 
+class Pseudo(_Clustering):
+    """08: CAMSAT, and a speaker network trained on clusters; settings are the encoder's options."""
+
+    notebook: ClassVar[str] = "08_camsat"
+    metric: ClassVar[str] = "cosine"
+    named: ClassVar[tuple[str, ...]] = ("encoder",)
+    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
+    encoder: Encoder = "ge2e"
+    labels: list[str] = ["speaker"]  # the first names the speakers that are held out
+    algorithms: list[str] = Field(["camsat", "auto", "levels", "kmeans", "agglomerative"], min_length=1)
+    params: dict[str, dict[str, Any]] = {}
+    seeds: list[int] = Field([0], min_length=1)
+    bounds: list[float] = Field([1, 2, 4], min_length=1)  # of CAMSAT, as multiples of the true number or of Levels'
+    held_out: float = Field(0.3, gt=0, lt=1)  # share of the speakers that the network is verified on
+    frames: int = Field(100, ge=5)  # of a recording's loudest stretch, 10 ms each, that the network sees
+    network: dict[str, Any] = {"channels": 16, "blocks": 1, "epochs": 12, "learning_rate": 0.01}  # of `SpeakerNetwork`
+    losses: list[Loss] = Field(  # of `deep.margin_losses`; the first is also used for the many clusterings
+        ["aam", "am", "oc", "cosface", "adaface", "sub_centre_aam", "mv_arc", "boundaryface", "softmax"], min_length=1
+    )
+    flips: list[float] = [0.1, 0.2, 0.4]  # shares of the true labels that are replaced, as a control
+    many: list[float] = [0.5, 1, 2, 4]  # clusterings with these multiples of the true number, for the correlations
+    projection: Projection = "tsne"
+    listen: str | None = "camsat"
+
+    _joins = field_validator("join")(_checked_join)
+
+    @field_validator("bounds", "many")
+    @classmethod
+    def _positive(cls, factors: list[float]) -> list[float]:
+        for factor in factors:
+            check_number("factor", factor, 0, above=True)
+        return factors
+
+    @field_validator("flips")
+    @classmethod
+    def _shares(cls, shares: list[float]) -> list[float]:
+        for share in shares:
+            check_share("share", share)
+        return shares
+
+    @field_validator("network")
+    @classmethod
+    def _of_the_network(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        from audioclust.deep.speaker_network import SpeakerNetwork
+
+        allowed = sorted(set(SpeakerNetwork().get_params()) - {"loss", "folder"})
+        for name in settings:
+            check_choice("network", name, allowed)
+        return settings
+
+
 class Group(_Corrected):
     """group: one folder in, groups out."""
 
@@ -315,6 +374,7 @@ MODELS: dict[str, type[Parameters]] = {
         Autoencoder,
         Speakers,
         Unlabelled,
+        Pseudo,
         Group,
         Results,
         Explore,
