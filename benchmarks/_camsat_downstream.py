@@ -34,7 +34,6 @@ from benchmarks import _answer_sets
 
 Rows = list[dict[str, Any]]
 Partitions = dict[str, np.ndarray]
-FLIPS = (0.1, 0.2, 0.4)
 RUNS = tuple((seed, (seed + shift) % 3) for shift in range(3) for seed in range(5))  # the first five: each seed once
 NETWORK = {
     "channels": 16, "blocks": 1, "dimension": 48, "epochs": 5, "batch_size": 48, "learning_rate": 1e-2, "crop": 1.0,
@@ -59,10 +58,12 @@ class Size(NamedTuple):
     runs: int = int(os.environ.get("AUDIOCLUST_CAMSAT_RUNS", 5))
     losses: tuple[str, ...] = tuple(MARGIN_LOSSES)
     epochs: int = 5
+    flips: tuple[float, ...] = (0.1, 0.2, 0.4)
+    camsat: dict[str, Any] = {}  # its parameters that are not the usual ones
 
 
 FULL = Size()
-QUICK = Size(people=6, words=8, held_out=2, runs=1, losses=("softmax", "aam"), epochs=1)
+QUICK = Size(6, 8, 2, 1, ("softmax", "aam"), 1, (0.4,), {"width": 32, "max_iter": 20})
 
 
 class Data(NamedTuple):
@@ -81,7 +82,7 @@ def tables(parts: Any, quick: bool) -> list[pd.DataFrame]:
     size, rows = QUICK if quick else FULL, []
     for seed, split in RUNS[: size.runs]:
         data = halves(size, split)
-        for name, labels in pseudo_labels(data, seed, split, keep=not quick).items():
+        for name, labels in pseudo_labels(size, data, seed, split).items():
             part = f"downstream {name} seed {seed} split {split}"
             rows += parts(part, lambda d=data, n=name, y=labels, s=seed, p=split: downstream(size, d, n, y, s, p))
         rows.append({"labels": "GE2E itself", "loss": "none", "seed": seed, "split": split, **verified(data)})
@@ -114,13 +115,13 @@ def halves(size: Size, split: int) -> Data:
     return data._replace(train=~np.isin(data.speaker, held_out))
 
 
-def pseudo_labels(data: Data, seed: int, split: int, *, keep: bool) -> Partitions:
+def pseudo_labels(size: Size, data: Data, seed: int, split: int) -> Partitions:
     """Return labels to train on by name: the truth, flipped truth, and clusterings that are told twice the truth."""
     truth, X = data.speaker[data.train], data.vectors[data.train]
     bound = 2 * len(np.unique(truth))
-    flips = {f"{share:.0%} flipped": flip_labels(truth, share, seed=seed) for share in FLIPS}
+    flips = {f"{share:.0%} flipped": flip_labels(truth, share, seed=seed) for share in size.flips}
     makers: dict[str, Callable[[], Partitions]] = {
-        "CAMSAT": lambda: network(X, bound, seed),
+        "CAMSAT": lambda: network(X, bound, seed, **size.camsat),
         "K-Means(K) + merge": lambda: {"": merged(X, KMeans(bound, n_init=10, random_state=seed))},
         "AHC(K) + merge": lambda: {"": merged(X, AgglomerativeClustering(bound))},
         "GMM(K) + merge": lambda: {"": merged(X, mixture(bound, seed))},
@@ -130,7 +131,7 @@ def pseudo_labels(data: Data, seed: int, split: int, *, keep: bool) -> Partition
     found = {"true labels": truth} | flips
     for name, make in makers.items():
         code = files.digest(CAMSAT().get_params(), 8) if name == "CAMSAT" else ""
-        kept = _answer_sets.kept(f"pseudo {name} {code} {seed} {split}", make) if keep else make()
+        kept = _answer_sets.kept(f"pseudo {name} {code} {seed} {split}", make) if size == FULL else make()
         found |= {f"{name}{end}": labels for end, labels in kept.items()}
     return found
 
@@ -168,11 +169,14 @@ def verified(data: Data, model: SpeakerNetwork | None = None) -> dict[str, float
 
 
 def downstream(size: Size, data: Data, name: str, labels: np.ndarray, seed: int, split: int) -> Rows:
-    """Every loss on one kind of labels."""
+    """Every loss on one kind of labels; nothing can be learned from a single cluster."""
     scores = evaluate(labels, data.speaker[data.train])
     known = {"acc": scores["acc"], "nmi": scores["nmi"], "found": scores["n_clusters"], "seed": seed, "split": split}
     rows: Rows = []
     for loss in size.losses:
+        if known["found"] < 2:
+            rows.append({"labels": name, "loss": loss, **known, "eer": np.nan, "min_dcf": np.nan})
+            continue
         cpu = time.process_time()
         model = trained(size, data, labels, loss, seed)
         spent, losses = time.process_time() - cpu, model.history_["loss"]
@@ -193,7 +197,7 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
 
 def _differences(table: pd.DataFrame) -> pd.DataFrame:
     """Paired differences in EER by loss, and of the mean over losses; where 0 lies in the interval, none is told."""
-    wide = table.pivot_table(index=["seed", "split"], columns=["loss", "labels"], values="eer")
+    wide = table.pivot(index=["seed", "split"], columns=["loss", "labels"], values="eer")
     losses = [loss for loss in dict.fromkeys(table["loss"]) if loss != "none"]
     done = []
     for one, other in PAIRS:

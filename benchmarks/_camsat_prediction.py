@@ -6,6 +6,7 @@ folds. Correlations are within folds: the people held out are not equally hard.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from audioclust.evaluation import evaluate
 from audioclust.evaluation.prediction import clustering_scores, correlations, flip_labels
 from audioclust.geometry import unit_rows
 from benchmarks import _answer_sets
-from benchmarks._camsat_downstream import FLIPS, FULL, QUICK, Data, Partitions, Size, halves, mixture, network, trained
+from benchmarks._camsat_downstream import FULL, QUICK, Data, Partitions, Size, halves, mixture, network, trained
 from benchmarks._camsat_downstream import verified as error_rates
 
 Rows = list[dict[str, Any]]
 LOSS = "aam"
 MANY = (8, 12, 16, 24, 36, 48, 72, 120)
+NETWORKS = {"camsat": (12, 24, 36, 48, 72, 96), "imsat": (24, 48, 96)}
 LEARNED = ("silhouette_cosine", "davies_bouldin", "calinski_harabasz")
 """Scores that are also measured on the vectors of the network that was trained on the clusters."""
 
@@ -35,9 +37,8 @@ def tables(parts: Any, quick: bool) -> list[pd.DataFrame]:
     size, rows = QUICK if quick else FULL, []
     for split in range(1 if quick else 3):
         data = halves(size, split)
-        found = clusterings(data, split, quick) if quick else _answer_sets.kept(
-            f"clusterings {split}", lambda d=data, s=split: clusterings(d, s, quick)
-        )  # fmt: skip
+        make = partial(clusterings, size, data, split)
+        found = make() if quick else _answer_sets.kept(f"clusterings {split}", make)
         truth, X = data.speaker[data.train], unit_rows(data.vectors[data.train])
         scores = clustering_scores(list(found.values()), truth, X)
         for (name, labels), score in zip(found.items(), scores.to_dict("records"), strict=True):
@@ -55,34 +56,29 @@ def measured(size: Size, data: Data, labels: np.ndarray, seed: int) -> Rows:
     return [{**learned, "loss_reached": float(model.history_["loss"].iloc[-1]), "eer": error_rates(data, model)["eer"]}]
 
 
-def clusterings(data: Data, seed: int, quick: bool) -> Partitions:
-    """Return clusterings of the training words by name; the first word of it is classical or deep."""
+def clusterings(size: Size, data: Data, seed: int) -> Partitions:
+    """Return clusterings of the training words by name, of which the first word is classical or deep."""
     X = data.vectors[data.train]
-    Z, bounds = unit_rows(X), (3, 4, 6) if quick else MANY
+    Z, full = unit_rows(X), size == FULL
+    bounds, networks = (MANY, NETWORKS) if full else ((3, 6), {"camsat": (6,)})
     made: Partitions = {}
     for k in bounds:
         made[f"classical K-Means {k}"] = KMeans(k, n_init=3, random_state=seed).fit_predict(Z)
         made[f"classical AHC {k}"] = AgglomerativeClustering(k).fit_predict(Z)
     for k in bounds[3::2]:
         made[f"classical GMM {k}"] = mixture(k, seed).fit_predict(Z)
-    for share in FLIPS:
-        for name in (
-            f"classical K-Means {bounds[-1] if quick else 24}",
-            f"classical AHC {bounds[-1] if quick else 48}",
-        ):
+    for share in size.flips:
+        for name in ("classical K-Means 24", "classical AHC 48") if full else ("classical AHC 6",):
             made[f"{name} {share:.0%} flipped"] = flip_labels(made[name], share, seed=seed)
-    if not quick:
-        for k in (24, 48):
-            made[f"classical spectral {k}"] = (
-                clustering.make("spectral", n_clusters=k, random_state=seed).fit(X).labels_
-            )
-        for name in ("levels", "auto"):
-            made[f"classical {name}"] = clustering.make(name).fit(X).labels_
-    for setting, ks in {
-        "camsat": bounds[:1] if quick else (12, 24, 36, 48, 72, 96),
-        "imsat": () if quick else (24, 48, 96),
-    }.items():
+    if full:
+        finders = {f"spectral {k}": {"n_clusters": k, "random_state": seed} for k in (24, 48)} | {
+            "levels": {},
+            "auto": {},
+        }
+        for name, settings in finders.items():
+            made[f"classical {name}"] = clustering.make(name.split()[0], **settings).fit(X).labels_
+    for setting, ks in networks.items():
         for k in ks:
-            found = network(X, k, seed, width=200, device="cpu", **SETTINGS[setting])
+            found = network(X, k, seed, **{"width": 200, "device": "cpu", **SETTINGS[setting], **size.camsat})
             made |= {f"deep {setting.upper()} {k}{end}": labels for end, labels in found.items()}
-    return made
+    return {name: labels for name, labels in made.items() if len(np.unique(labels)) > 1}

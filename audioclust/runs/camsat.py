@@ -201,10 +201,8 @@ def prediction(run: Run, voices: Voices, column: str) -> pd.DataFrame:
     }
     order = list(dict.fromkeys(table["score"])), [name for name in ("all", "classical", "deep") if name in sides[""]]
     value, low, high = (side.loc[order] for side in sides.values())
-    title = f"Which score predicts the EER? {len(rows)} clusterings, {p.losses[0]}"
-    run.draw(
-        "correlations", plots.heatmap, value, low=low, high=high, signed=True, label="Pearson correlation", title=title
-    )
+    title, label = "Scores and EER", f"Pearson correlation with the EER, {len(rows)} clusterings"
+    run.draw("correlations", plots.heatmap, value, low=low, high=high, signed=True, label=label, title=title)
     return table
 
 

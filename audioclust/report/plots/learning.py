@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from audioclust.report.plots.style import PALETTE, canvas, figure_of, plain, styled
 
 __all__ = ["curves", "heatmap"]
 
-_PALE = "#767C86"
+_PALE = 0.25
 
 
 @styled
@@ -58,6 +60,9 @@ def curves(
         ends.append((float(level), level_name, "black"))
     ax.set(xlabel=table.index.name or "epoch", ylabel=ylabel, title=title)
     ax.margins(x=0.01)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if np.isclose(table.to_numpy(dtype=float) % 1, 0).all():  # counts
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     _name_ends(ax, ends)
     return ax
 
@@ -95,7 +100,7 @@ def heatmap(
     values : DataFrame
         A row and a column of cells per row and column; missing values are left white.
     low, high : DataFrame, optional
-        Ends of intervals, with the same rows and columns; they stand below the values. With `signed`, a value whose
+        Ends of intervals, with the same rows and columns; they stand below the values. With `signed`, a cell whose
         interval holds 0 is pale: its sign cannot be told.
     signed : bool
         Values from -1 to 1, such as correlations: two colours that part at 0. Else one colour, darker for larger.
@@ -120,16 +125,18 @@ def heatmap(
     unit = 100 if percent else 1
     numbers = values.to_numpy(dtype=float) * unit
     scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -1.0, "vmax": 1.0} if signed else {"cmap": "Blues"}
-    image = ax.imshow(np.ma.masked_invalid(numbers), aspect="auto", **scale)
+    ends = [side.to_numpy(dtype=float) * unit for side in (low, high) if side is not None]
+    strength = np.ones_like(numbers)
+    if with_ends and signed:
+        strength[(ends[0] <= 0) & (ends[1] >= 0)] = _PALE
+    image = ax.imshow(np.ma.masked_invalid(numbers), aspect="auto", alpha=strength, **scale)
     for (row, column), value in np.ndenumerate(numbers):
         if not np.isfinite(value):
             continue
-        ink = _ink(image.cmap(image.norm(value)))
+        ink = _ink(image.cmap(image.norm(value)), float(strength[row, column]))
         if with_ends:
-            ends = [float(side.to_numpy()[row, column]) * unit for side in (low, high) if side is not None]
-            written = " to ".join(_number(end, percent) for end in ends)
+            written = " to ".join(_number(float(side[row, column]), percent) for side in ends)
             ax.text(column, row + 0.24, written, ha="center", va="center", fontsize=6, color=ink)
-            ink = _PALE if signed and ends[0] <= 0 <= ends[1] else ink
         place = row - 0.14 if with_ends else row
         ax.text(column, place, _number(value, percent), ha="center", va="center", fontsize=8.5, color=ink)
     for edge in range(1, rows):
@@ -141,13 +148,14 @@ def heatmap(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(title)
-    figure_of(ax).colorbar(image, ax=ax, label=label, pad=0.02)
+    scale_bar = plt.cm.ScalarMappable(image.norm, image.cmap)  # the image's own colours may be pale
+    figure_of(ax).colorbar(scale_bar, ax=ax, label=label, pad=0.02)
     return ax
 
 
-def _ink(colour: Any) -> str:
-    """Return white for a dark cell, else nearly black."""
-    red, green, blue = colour[:3]
+def _ink(colour: Any, strength: float) -> str:
+    """Return white for a dark cell, else nearly black; of a colour that is mixed with white down to this strength."""
+    red, green, blue = (1 - strength * (1 - part) for part in colour[:3])
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "#1D2430"
 
 
