@@ -83,11 +83,10 @@ def plain_merge(graph, labels, threshold):
         rows = [i for g in groups for i in g]
         per_row = [sum(weights[i, j] for i in g for j in rows) / len(g) for g in groups]
         within = [sum(weights[i, j] for i in g for j in g) for g in groups]
-        usual_inside = np.median([w / (len(g) * (len(g) - 1)) for w, g in zip(within, groups, strict=True) if len(g) > 1])
-        inside = [
-            (w + 2 * usual_inside * min(1, links / np.median(per_row))) / (len(g) * (len(g) - 1) + 2)
-            for w, g, links in zip(within, groups, per_row, strict=True)
-        ]
+        pairs = [len(g) * (len(g) - 1) for g in groups]
+        median = np.median([w / m for w, m in zip(within, pairs, strict=True) if m])
+        added = [median * min(1, links / np.median(per_row)) for links in per_row]
+        inside = [(w + 2 * more) / (m + 2) for w, more, m in zip(within, added, pairs, strict=True)]
         best, pair = -1.0, None
         for a in range(len(groups)):
             for b in range(a + 1, len(groups)):
