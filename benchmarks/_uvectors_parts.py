@@ -64,8 +64,9 @@ def parts() -> Iterator[Part]:
     yield from (part for seed in SEEDS for part in _short(seed))
     yield from (part for seed in SEEDS for part in _others(seed))
     for network in ("small", "densenet121"):
-        few = {**SHORT, "steps": 50, "batch_size": 16, "check_every": 25, "network": network}
-        yield Part(f"dspspeech: infonce, {network}, 50 steps of 16 pairs", "learned", "dspspeech", 1, few, VOICE)
+        few = {**SHORT, "spectrum": PUBLISHED_SPECTRUM, "steps": 20, "batch_size": 16, "check_every": 20}
+        what = f"dspspeech, 10 people: {network}, published spectrum, 20 steps of 16 pairs"
+        yield Part(what, "learned", "dspspeech", 1, {**few, "network": network}, {"people": 10, **VOICE})
     few = {**SHORT, "steps": 50}
     for what, settings in {"": few, ", published spectrum": {**few, "spectrum": PUBLISHED_SPECTRUM}}.items():
         yield Part(f"dspspeech: infonce, 50 steps{what}", "learned", "dspspeech", 1, settings, VOICE)

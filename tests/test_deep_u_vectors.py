@@ -415,6 +415,19 @@ def test_a_part_that_cannot_be_used_is_named(voices, name, part, value):
         UVectors(**QUICK | {name: {part: value}}).fit(voices[0])
 
 
+@pytest.mark.parametrize(("n_mels", "hop", "fits"), [(28, 40, False), (29, 115, False), (29, 114, True)])
+def test_the_smallest_image_for_densenet(voices, n_mels, hop, fits):
+    network = UVectors(network="densenet121", spectrum={"n_mels": n_mels, "hop": hop})
+    images = torch.zeros(1, 1, n_mels, 1 + 3200 // hop)
+    if fits:
+        assert DenseNet121(4).eval()(images).shape == (1, 4)
+    else:
+        with pytest.raises(RuntimeError, match="too small"):
+            DenseNet121(4).eval()(images)
+        with pytest.raises(ValueError, match=f"needs spectra of 29 .* give {n_mels} x"):
+            network.fit(voices[0])
+
+
 def test_a_missing_noise_folder_is_named(voices, tmp_path):
     with pytest.raises(ValueError, match="no such folder"):
         UVectors(**QUICK, augmentation={"noise_from": tmp_path / "missing"}).fit(voices[0])
