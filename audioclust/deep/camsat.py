@@ -163,7 +163,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         pca: int | None = 64,
         unit: bool = True,
         batch_norm: bool = False,
-        marginal_weight: Weight = (2.0, 1.0),
+        marginal_weight: Weight = (2.5, 0.5),
         conditional_weight: Weight = 1.0,
         adversarial_weight: Weight = 1.0,
         augmentation_weight: Weight = 3.0,
