@@ -20,12 +20,19 @@ _TABLES = {
     import_module("audioclust.datasets.catalogue"): "_registered",
 }
 
-# files whose tests take longest: they are started first, or one worker ends with them while the others wait
-_LONG = ("test_notebooks.py", "test_sweep.py", "test_outside.py", "test_clustering.py", "test_cli.py")
+# the files whose tests take longest, longest first: they are started first, or one worker ends with them alone
+_LONG = [
+    f"test_{name}.py"
+    for name in (
+        "notebooks", "clustering", "benchmarks", "sweep", "runs", "parallel", "levels", "docs", "deep_autoencoder",
+        "page", "group", "package", "outside", "deep_u_vectors", "camsat",
+    )
+]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    place = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(autouse=True)

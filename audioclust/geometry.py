@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from audioclust.validation import DegenerateClusteringWarning, check_choice
 
@@ -24,6 +25,7 @@ __all__ = [
     "unit_rows",
 ]
 
+BLOCK = 1 << 16  # rows of which a copy in double precision is made at once
 SMALLEST = 1e-12  # a sum of unit vectors that is shorter has no direction
 
 
@@ -48,7 +50,7 @@ def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
            [0. , 1. ]])
     """
     check_choice("zero", zero, ("raise", "warn", "keep"))
-    largest = np.abs(X).max(axis=1, initial=0.0)
+    largest = np.maximum(X.max(axis=1, initial=0.0), -X.min(axis=1, initial=0.0))
     scaled = X / np.where(largest > 0, largest, 1.0)[:, None]  # squares of very large or small values would not fit
     norms = np.linalg.norm(scaled, axis=1)
     if zero != "keep" and not norms.all():
@@ -58,7 +60,8 @@ def unit_rows(X: NDArray[Any], *, zero: str = "raise") -> NDArray[Any]:
         if zero == "raise":
             raise ValueError(finding)
         warnings.warn(f"unit_rows: {finding}", DegenerateClusteringWarning, stacklevel=3)
-    return scaled / np.where(norms > 0, norms, 1.0)[:, None]
+    scaled /= np.where(norms > 0, norms, 1.0)[:, None]
+    return scaled
 
 
 def binary_exponent(values: NDArray[np.floating]) -> int:
@@ -110,7 +113,10 @@ def group_sums(X: NDArray[np.floating], place: NDArray[np.intp], k: int) -> NDAr
            [0., 5.]])
     """
     sums = np.zeros((k, X.shape[1]))
-    np.add.at(sums, place, X)
+    for start in range(0, len(X), BLOCK):
+        rows = X[start : start + BLOCK]
+        here = np.arange(len(rows))
+        sums += csr_array((np.ones(len(rows)), (place[start : start + BLOCK], here)), shape=(k, len(rows))) @ rows
     return sums
 
 
@@ -127,11 +133,16 @@ def group_directions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def leave_one_out_cosines(
-    X: NDArray[np.floating], place: NDArray[np.intp], sums: NDArray[np.float64]
+    X: NDArray[np.floating],
+    place: NDArray[np.intp],
+    sums: NDArray[np.float64],
+    *,
+    sizes: NDArray[np.integer] | None = None,
 ) -> NDArray[np.float64]:
     """Return each unit row's cosine to the mean of its group made without it [shape=(n,)]; NaN for an only member.
 
-    `sums` are those of :func:`group_sums` of the same rows.
+    `sums` are those of :func:`group_sums` of the same rows; where `X` holds only some of the rows of the groups,
+    `sizes` says how many each group has.
 
     Examples
     --------
@@ -141,6 +152,6 @@ def leave_one_out_cosines(
     """
     without = sums[place] - X
     lengths = np.linalg.norm(without, axis=1)
-    alone = np.bincount(place, minlength=len(sums))[place] == 1
+    alone = (np.bincount(place, minlength=len(sums)) if sizes is None else sizes)[place] == 1
     cosines = np.einsum("ij,ij->i", X, without) / np.maximum(lengths, SMALLEST)
     return np.where(alone, np.nan, cosines)

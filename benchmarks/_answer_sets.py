@@ -65,7 +65,7 @@ def _dspspeech(words: int) -> dict[str, np.ndarray]:
         own = own if words == 1 else [own[i] for i in draw.permutation(len(own))]
         utterances += [own[i : i + words] for i in range(0, len(own) - words + 1, words)]
     speaker = [group[0].parent.name for group in utterances]
-    return {"X": _encoded(utterances), "speaker": np.array(speaker), "word": _start_of_name(utterances)}
+    return {"X": encoded(utterances), "speaker": np.array(speaker), "word": _start_of_name(utterances)}
 
 
 def fsdd(joined: bool) -> dict[str, np.ndarray]:
@@ -80,7 +80,7 @@ def _fsdd(joined: bool) -> dict[str, np.ndarray]:
         takes.setdefault((who, take) if joined else (who, take, digit), []).append(path)
     utterances = [takes[key] for key in sorted(takes)]
     speaker = [group[0].stem.split("_")[1] for group in utterances]
-    return {"X": _encoded(utterances), "speaker": np.array(speaker), "digit": _start_of_name(utterances)}
+    return {"X": encoded(utterances), "speaker": np.array(speaker), "digit": _start_of_name(utterances)}
 
 
 def audiomnist(per_person: int, noise: float, seed: int, people: int = 60) -> Named:
@@ -124,7 +124,7 @@ def _start_of_name(utterances: Sequence[Sequence[Path]]) -> np.ndarray:
     return np.array([group[0].stem.split("_")[0] for group in utterances])
 
 
-def _encoded(utterances: Sequence[Sequence[Path]], batch: int = 64) -> np.ndarray:
+def encoded(utterances: Sequence[Sequence[Path]], batch: int = 64) -> np.ndarray:
     """Return one GE2E vector per utterance; the recordings of an utterance are joined end to end."""
     encoder = embeddings.load("ge2e", device="cpu")
     vectors = []

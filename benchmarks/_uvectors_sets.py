@@ -1,7 +1,8 @@
 """The sets that `uvectors` measures on: so many seconds of speech per person, cut, and the last of them held out.
 
 A person's recordings come in an order drawn from the seed; those held out are other recordings than those trained on.
-Settings were chosen on `dspspeech`'s other 9 people, on `fsdd` and on synthetic voices; the figures are of its 25.
+Settings were chosen on `dspspeech`'s other 9 people and on another draw of its 25, scored there on recordings that the
+draws of the figures do not hold out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ of every score of a clustering with the error rate of the network trained on it.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from audioclust import files
-from benchmarks import _camsat_clustering, _camsat_downstream
+from benchmarks import _camsat_clustering, _camsat_downstream, _camsat_prediction
 from benchmarks.mnist import ROOT
 
 Rows = list[dict[str, Any]]
@@ -39,16 +38,13 @@ class Parts:
             print(f"{name}: done", flush=True)
         return json.loads(path.read_text())
 
-    def chosen(self, runs: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
-        """Return the first so many (seed, split) as ``AUDIOCLUST_CAMSAT_RUNS`` says (3): each takes minutes."""
-        return list(runs[: int(os.environ.get("AUDIOCLUST_CAMSAT_RUNS", 3))])
-
 
 def run(quick: bool) -> pd.DataFrame:
     """Measure all sections and return one table; ``section`` says which columns a row has."""
     with tempfile.TemporaryDirectory() as scratch:
         parts = Parts(Path(scratch) if quick else ROOT / "checkpoints" / "camsat")
-        tables = [_camsat_clustering.table(parts, quick), *_camsat_downstream.tables(parts, quick)]
+        tables = [_camsat_clustering.table(parts, quick)]
+        tables += [*_camsat_downstream.tables(parts, quick), *_camsat_prediction.tables(parts, quick)]
         if not quick:
             tables.append(_camsat_clustering.digits_table(parts))
     return pd.concat(tables, ignore_index=True)

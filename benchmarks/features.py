@@ -27,14 +27,15 @@ from audioclust import audio, features, files
 ROOT = Path(__file__).parents[1]
 RATE = 22_050
 WORKERS = 2
+QUICK = 8  # recordings
 
 
 def run(quick: bool) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory(prefix="audioclust-benchmark-") as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        root, name = recordings(Path(scratch), 40 if quick else 400)
-        paths = sorted(path for path in root.glob("*/*") if path.is_file())[: 40 if quick else None]
+        root, name = recordings(Path(scratch), QUICK if quick else 400)
+        paths = sorted(path for path in root.glob("*/*") if path.is_file())[: QUICK if quick else None]
         table = Path(scratch) / "metadata.parquet"
         shas = [files.sha256(path) for path in paths]
         pd.DataFrame({"path": [path.relative_to(root).as_posix() for path in paths], "sha256": shas}).to_parquet(table)

@@ -7,6 +7,7 @@ table of those kept. Labels only score: K-Means is given the number of people, `
 Scores are K-Means ACC per frame, per segment (mean of its frames; ``as_one``: its frames heard as one stretch) and per
 recording, of the sound held out of training, and again of the sound trained on; ``chosen`` and ``best`` are per
 held-out segment at the check that the label-free rule chose, and at the check that the labels would have chosen.
+``directions`` are the same vectors, centred and scaled to length 1 before K-Means; MFCC and GE2E get that too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from audioclust import clustering, evaluation, files
+from audioclust.clustering.neighbours import directions
 from audioclust.deep import UVectors
 from audioclust.deep.u_vectors_frames import Frames, scrambled
 from audioclust.geometry import unit_rows
@@ -140,8 +142,11 @@ def levels(frames: Frames) -> dict[str, np.ndarray]:
 
 
 def scored(X: np.ndarray, truth: np.ndarray, held_out: bool, level: str) -> dict[str, float]:
-    side = "held_out" if held_out else "trained"
-    return {f"{side}_{level}_{name}": value for name, value in u_vectors.scores(X, truth).items()}
+    name = f"{'held_out' if held_out else 'trained'}_{level}"
+    row = {f"{name}_{score}": value for score, value in u_vectors.scores(X, truth).items()}
+    if held_out and level in ("segment", "as_one"):
+        row[f"{name}_directions_acc"] = u_vectors.scores(directions(unit_rows(X.astype(float))), truth)["acc"]
+    return row
 
 
 def timed(fit: Any) -> dict[str, float]:

@@ -206,6 +206,27 @@ def test_the_search_mends_a_grouping():
     assert np.array_equal(labels, annealing.likelier(X, start, random_state=0))
 
 
+def test_two_people_in_one_group_are_divided_and_one_in_a_group_is_not():
+    X, truth = speakers([10] * 30, d=16, noise=0.5, seed=5)
+    X = X - X.mean(axis=0)
+    joined = np.unique(np.where(truth == 1, 0, np.where(truth == 3, 2, truth)), return_inverse=True)[1]
+    given = joined.copy()
+    assert accuracy(truth, annealing.divided(X, joined)) == 1
+    assert np.array_equal(joined, given)
+    assert np.array_equal(annealing.divided(X, truth), truth)
+
+
+def test_what_is_not_gaussian_is_not_divided():
+    """Every person says two words that differ as people do: all are likelier in two, so none is one to divide."""
+    X, leaf = speakers([10] * 30, d=16, noise=0.5, seed=6)
+    truth = leaf // 2
+    truth[truth == 1] = 0  # one larger group, which is looked at
+    truth = np.unique(truth, return_inverse=True)[1]
+    X = X - X.mean(axis=0)
+    assert np.mean([gain > 0 for gain, _ in annealing._in_two(X, truth, np.bincount(truth) > 0)]) > 0.8
+    assert np.array_equal(annealing.divided(X, truth), truth)
+
+
 def test_a_sweep_without_noise_takes_the_likeliest_group(rng):
     """The score of a group is its prior size and the density of one more recording, whose mean is not known."""
     Y, between = rng.standard_normal((7, 3)), np.array([2.0, 0.5, 1.0])

@@ -21,7 +21,7 @@ def test_what_there_is():
     ]
 
 
-@pytest.mark.parametrize("name", ["answer", "camsat", "features", "autoencoder", "page", "scale", "voices"])
+@pytest.mark.parametrize("name", ["answer", "camsat", "features", "autoencoder", "page", "scale", "uvectors", "voices"])
 def test_quick(name, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "HERE", tmp_path)
     assert benchmarks.main([name, "--quick"]) == 0

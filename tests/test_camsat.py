@@ -1,15 +1,19 @@
 """CAMSAT as an estimator: it clusters, counts, and refuses what it cannot use."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 
 from audioclust import clustering
 from audioclust.deep import CAMSAT
 from audioclust.deep.camsat import SETTINGS
-from audioclust.deep.camsat_module import CamsatModule
+from audioclust.deep.camsat_module import CamsatModule, Views
+from audioclust.deep.camsat_network import ClusterNetwork
+from audioclust.deep.training import Training
 from audioclust.evaluation import accuracy
 from audioclust.validation import DegenerateClusteringWarning
 
@@ -133,6 +137,38 @@ def test_weights_go_evenly_from_the_first_to_the_second(people):
     assert np.allclose(shares, [1, 0.75, 0.5, 0.25, 0], atol=1e-3)
 
 
+def unsure(model):
+    """H(Y|X) of a fitted model, as a share of its maximum."""
+    p = model.probabilities_
+    return float(-(p * np.log(p + 1e-12)).sum(axis=1).mean() / np.log(p.shape[1]))
+
+
+def test_annealing_starts_a_training_that_invariance_would_hold_at_equal_predictions(people):
+    X, truth = people
+    heavy = SMALL | {"augmentation_weight": 20.0}
+    assert unsure(CAMSAT(16, anneal=0.0, **heavy).fit(X)) > 0.7
+    led = CAMSAT(16, **heavy).fit(X)
+    assert unsure(led) < 0.3
+    assert accuracy(led.labels_, truth) > 0.9
+
+
+def test_invariance_is_held_back_while_predictions_lag_behind_the_schedule(people):
+    def share(epoch, h, anneal=0.5):
+        module = CamsatModule(
+            ClusterNetwork(24, n_clusters=16, latent_size=4, n_components=24, unit=True, batch_norm=False),
+            people[0].astype(np.float32), Training(epochs=11, steps=1, batch_size=96), weights={}, views=Views(),
+            lengths=np.ones(96), anneal=anneal,
+        )  # fmt: skip
+        module.trainer = SimpleNamespace(current_epoch=epoch)
+        return float(module.invariance(torch.tensor(h * np.log(16))))
+
+    assert share(0, 0.9) == 1  # as wanted at the start
+    assert share(0, 1.0) == pytest.approx(np.exp(-20 * 0.1), rel=1e-4)
+    assert share(2, 0.7) == pytest.approx(np.exp(-20 * (0.7 - 0.9 * 0.6)), rel=1e-4)  # 0.2 of the 0.5 lie behind
+    assert share(10, 0.1) == pytest.approx(np.exp(-20 * 0.1), rel=1e-4)  # the schedule has ended at 0
+    assert share(10, 1.0, anneal=0.0) == 1
+
+
 def test_the_marginal_entropy_remembers_more_rows_than_a_batch(people):
     params = SMALL | {"max_iter": 1, "learning_rate": 1e-9, "marginal_weight": 1.0}
     # predictions are nearly equal at first; 8 rows have an eighth of the weight among 64, 4 for each of 16 clusters
@@ -176,6 +212,7 @@ def test_one_cluster_and_two_rows(people):
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"mixing": 2}, "mixing=2"),
         ({"restart": 0}, "restart=0"),
+        ({"anneal": 1.5}, "anneal=1.5"),
         ({"mixup": "l"}, "mixup='l'"),
         ({"merge": "yes"}, "merge='yes'"),
         ({"merge_threshold": 0}, "merge_threshold=0"),

@@ -235,7 +235,7 @@ folder = sys.argv[2] or None
 small = dict(channels=(8, 16, 32), latent_size=5, batch_size=64, learning_rate=3e-3, random_state=0)
 small |= dict(schedule="constant")
 start = ConvAutoencoder(epochs=10, folder=folder, **small)
-DCEC(4, autoencoder=start, update_interval=20, max_iter=400, tol=0, batch_size=64, random_state=0,
+DCEC(4, autoencoder=start, update_interval=20, max_iter=150, tol=0, batch_size=64, random_state=0,
      folder=folder, checkpoint_every=1).fit(X).save(sys.argv[3])
 """
 
@@ -260,7 +260,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(digits, tmp_path):
 
     def run(folder):
         start = ConvAutoencoder(epochs=10, folder=folder, **SMALL)
-        model = DCEC(4, autoencoder=start, update_interval=20, max_iter=400, tol=0, batch_size=64)
+        model = DCEC(4, autoencoder=start, update_interval=20, max_iter=150, tol=0, batch_size=64)
         return model.set_params(random_state=0, folder=folder, checkpoint_every=1).fit(X)
 
     resumed, whole = run(tmp_path / "kept"), run(tmp_path / "undisturbed")

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from speaker_vectors import accuracy, audiomnist, speakers
 
 from audioclust.clustering import DegenerateClusteringWarning, Levels
 from audioclust.clustering.communities import communities, surprise
-from audioclust.clustering.ladder import ladder, levels_of, steps
+from audioclust.clustering.ladder import agreement, ladder, levels_of, steps
 from audioclust.clustering.neighbours import nearest, nearest_of_graph, union_graph
 
 
@@ -125,6 +125,15 @@ def test_approximate_neighbours_of_very_many(monkeypatch):
     assert close.shape == exact.shape
     assert not (close == np.arange(300)[:, None]).any()
     assert np.mean([len(set(a) & set(b)) for a, b in zip(exact, close, strict=True)]) > 7
+
+
+def test_agreement_is_the_adjusted_mutual_information(rng):
+    for n in (2, 7, 40, 300):
+        for _ in range(25):
+            a, b = (rng.integers(0, rng.integers(1, n + 1), n) for _ in range(2))
+            b = np.where(rng.random(n) < rng.random(), a, b)
+            for one, other in ((a, b), (a, a), (a, np.arange(n)), (a, np.zeros(n, dtype=int))):
+                assert agreement(one, other) == pytest.approx(adjusted_mutual_info_score(one, other), abs=1e-12)
 
 
 def test_two_levels():

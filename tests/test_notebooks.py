@@ -74,6 +74,27 @@ ROWS = [
         ["uvector.pt", "labels.parquet", "listen.html", "figures/checks.png"],
         ("speaker", 0.25),
     ),
+    (
+        "08_camsat",
+        {
+            "algorithms": ["camsat", "agglomerative"],
+            "params": {"camsat": {"width": 64, "max_iter": 20}},
+            "bounds": [2],
+            "frames": 20,
+            "network": {"channels": 8, "blocks": 1, "dimension": 8, "epochs": 1},
+            "losses": ["aam", "oc"],
+            "flips": [0.4],
+            "many": [1],
+            "projection": "pca",
+            "listen": "camsat",
+        },
+        [
+            "labels.parquet",
+            "listen.html",
+            *(f"figures/{name}.png" for name in ("clusters_over_epochs", "nmi_over_epochs", "eer", "correlations")),
+        ],
+        ("speaker", 0.6),
+    ),
     ("group", {}, ["groups.csv", "summary.txt", "listen.html", "figures/map.png", "figures/ladder.png"], None),
     (
         "10_explore",
@@ -114,7 +135,8 @@ def test_what_the_notebooks_left_behind(home):
     metadata = home.metadata("synthetic")
     assert len(metadata) == 4 * 3 * 4
     collected = runs.collect(home)
-    assert set(collected["algorithm"]) == {*FAST, *SPEAKERS, "ae_kmeans", "ae_agglomerative", "dcec"}
+    networks = {"ae_kmeans", "ae_agglomerative", "dcec", "camsat", "camsat:network"}
+    assert set(collected["algorithm"]) == {*FAST, *SPEAKERS, *networks}
     collected = collected[collected["notebook"] == "04_classical_clustering"]
     assert collected.groupby("algorithm")["seed"].nunique()["kmeans"] == 2
     assert collected["nuisance_duration"].notna().all()

@@ -78,14 +78,12 @@ def test_the_installed_package_holds_all_files(installed, tmp_path):
 def test_the_installed_command_runs_notebooks_from_an_empty_folder(installed, tmp_path):
     home = tmp_path / "a project"
     home.mkdir()
-    assert "sweep" in call(installed, "audioclust", "--help", cwd=home)
+    assert "demo" in call(installed, "audioclust", "sweep", cwd=home)  # alone, it lists what there is
     small = ["-p", "options={speakers: 2, words: 2, takes: 2}"]
     call(installed, "audioclust", "run", "00_prepare", *small, cwd=home)
     (record,) = (home / "results" / "synthetic").glob("00*/run.json")
     assert json.loads(record.read_text(encoding="utf-8"))["status"] == "complete"
     assert (home / "datasets" / "synthetic" / "metadata.parquet").exists()
-    code = "from audioclust.runs import Sweep; print(*(step.notebook for step in Sweep.read('demo').compare))"
-    assert "04_classical_clustering" in call(installed, "python", "-c", code, cwd=home)
     assert {path.name for path in home.iterdir()} <= {"datasets", "features", "checkpoints", "results"}
 
 

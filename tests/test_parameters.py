@@ -122,6 +122,10 @@ def test_other_cells_may_assign_what_they_like():
         ("04_classical_clustering", {"plugins": ["nowhere.py"]}, "nowhere.py"),
         ("06_speaker_embeddings", {"encoder": "x-vector"}, "encoder='x-vector'"),
         ("03_features", {"features": ["mell"]}, "mell"),
+        ("08_camsat", {"losses": ["arc"]}, "loss='arc'"),
+        ("08_camsat", {"network": {"widht": 8}}, "network='widht'"),
+        ("08_camsat", {"bounds": [0]}, "factor=0"),
+        ("08_camsat", {"flips": [1.5]}, r"share=1\.5"),
     ],
 )
 def test_names_are_checked_against_what_there_is(notebook, values, message):

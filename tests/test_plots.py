@@ -338,3 +338,28 @@ def test_save_closes_the_figure_and_leaves_one_whole_file(tmp_path):
     figure = plots.before_after((np.zeros(100), 8000), (np.zeros(100), 8000))
     with pytest.raises(ValueError, match="png"):
         plots.save(figure, tmp_path / "x.jpg")
+
+
+def test_curves_are_named_at_their_ends_and_names_do_not_touch():
+    table = pd.DataFrame({"K = 8": [8, 5, 4.0], "K = 16": [16, 6, 4.0], "K = 4": [4, 3, np.nan]}, index=[1, 2, 3])
+    ax = plots.curves(table, level=4, level_name="truth")
+    assert [line.get_color() for line in ax.lines][:3] == list(plots.PALETTE[:3])
+    assert ax.lines[2].get_xdata().tolist() == [1, 2]
+    assert texts(ax) == ["K = 8", "K = 16", "K = 4", "truth"]
+    heights = sorted(text.get_position()[1] for text in ax.texts)
+    assert np.diff(heights).min() > 0.05
+    assert heights[-1] <= 1
+    ax.figure.canvas.draw()
+    assert all(float(tick).is_integer() for tick in ticks(ax.yaxis))
+
+
+def test_heatmap_writes_values_and_pales_what_cannot_be_told():
+    values = pd.DataFrame({"all": [-0.84, 0.19], "deep": [0.3, np.nan]}, index=["nmi", "davies_bouldin"])
+    ax = plots.heatmap(values, low=values - 0.2, high=values + 0.2, signed=True, label="Pearson")
+    assert texts(ax) == ["-1.04 to -.64", "-.84", ".10 to .50", ".30", "-.01 to .39", ".19"]
+    alpha = ax.images[0].get_alpha()
+    assert alpha[0].tolist() == [1, 1]
+    assert alpha[1, 0] < 0.5
+    shares = plots.heatmap(pd.DataFrame({"aam": [0.051, 0.25]}), percent=True)
+    assert texts(shares) == ["5.1", "25.0"]
+    assert shares.images[0].get_clim() == pytest.approx((5.1, 25))

@@ -80,11 +80,13 @@ def plain_merge(graph, labels, threshold):
     """Merge as documented, sums written out over the rows."""
     weights, groups = graph.toarray(), [list(np.flatnonzero(labels == c)) for c in np.unique(labels[labels >= 0])]
     while len(groups) > 1:
-        inside = [
-            sum(weights[i, j] for i in g for j in g) / (len(g) * (len(g) - 1)) if len(g) > 1 else None for g in groups
-        ]
-        median = np.median([value for value in inside if value is not None])
-        inside = [median if value is None else value for value in inside]
+        rows = [i for g in groups for i in g]
+        per_row = [sum(weights[i, j] for i in g for j in rows) / len(g) for g in groups]
+        within = [sum(weights[i, j] for i in g for j in g) for g in groups]
+        pairs = [len(g) * (len(g) - 1) for g in groups]
+        median = np.median([w / m for w, m in zip(within, pairs, strict=True) if m])
+        added = [median * min(1, links / np.median(per_row)) for links in per_row]
+        inside = [(w + 2 * more) / (m + 2) for w, more, m in zip(within, added, pairs, strict=True)]
         best, pair = -1.0, None
         for a in range(len(groups)):
             for b in range(a + 1, len(groups)):
@@ -116,6 +118,13 @@ def test_the_merge_joins_halves_and_leaves_people_apart(cloud, rng):
     X, truth = cloud
     merged = merge_clusters(shared_neighbour_graph(X, 8), 2 * truth + rng.integers(0, 2, len(truth)))
     assert len(set(zip(merged.tolist(), truth.tolist(), strict=True))) == 6 == len(set(merged.tolist()))
+
+
+def test_a_row_with_few_links_joins_the_cluster_that_has_them():
+    graph = np.kron(np.eye(2), np.ones((6, 6))) - np.eye(12)
+    graph[0, 1:6] = graph[1:6, 0] = 0.1  # a tenth of the usual links, all into its own cluster
+    merged = merge_clusters(csr_array(graph), [2, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1], threshold=0.25)
+    assert merged.tolist() == [0] * 6 + [1] * 6
 
 
 def test_merging_one_cluster_or_only_noise_changes_nothing():

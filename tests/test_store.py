@@ -240,7 +240,7 @@ def test_why_stale_names_what_differs(root, tmp_path, monkeypatch):
     assert re.search(r"soxr \d.*, now 99", reasons["mel"])
     monkeypatch.undo()
     monkeypatch.setitem(table_module._TABLE, "mel", replace(features.entry("mel"), version=7))
-    assert found.why_stale()["reason"].tolist() == ["version 1, now 7"]
+    assert found.why_stale()["reason"].tolist() == ["version 2, now 7"]
     (found.entries["mel"].folder / "params.json").write_text("{")
     assert "damaged" in found.why_stale()["reason"][0]
 

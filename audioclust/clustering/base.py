@@ -7,7 +7,7 @@ same numbers, whatever order a folder was listed in. Rows that are equal (copies
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,9 +25,9 @@ __all__ = ["OrderedClusterer", "square_order", "without_gaps"]
 class OrderedClusterer(ClusterMixin, BaseEstimator):
     """Base of a clusterer that does not see the order of the rows.
 
-    A subclass writes ``_cluster(X) -> labels`` for float64 rows in canonical order; it may use ``self._order`` (which
-    row of the caller each of these rows is) while it works. A subclass whose tags say ``pairwise`` is given the rows
-    and the columns of a square matrix in one order.
+    A subclass writes ``_cluster(X) -> labels`` for rows in canonical order, float64 unless its ``_dtype`` says
+    otherwise; it may use ``self._order`` (which row of the caller each of these rows is) while it works. A subclass
+    whose tags say ``pairwise`` is given the rows and the columns of a square matrix in one order.
 
     Examples
     --------
@@ -38,6 +38,8 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
     >>> Halves().fit_predict([[3.0], [1.0], [2.0], [0.0]])
     array([1, 0, 1, 0])
     """
+
+    _dtype: ClassVar[type[np.floating]] = np.float64  # of the rows; float32 where a second copy would be too large
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Cluster the rows of `X`.
@@ -60,7 +62,7 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
         ValueError
             When `X` or a parameter cannot be used.
         """
-        rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        rows = validate_data(self, X, dtype=self._dtype, ensure_min_samples=2)
         asked = getattr(self, "n_clusters", None)
         if asked is not None:
             check_n_clusters(asked, len(rows))
@@ -87,7 +89,7 @@ class OrderedClusterer(ClusterMixin, BaseEstimator):
         degenerate.warn(findings, type(self).__name__)
         return self
 
-    def _cluster(self, X: NDArray[np.float64]) -> NDArray[np.intp]:
+    def _cluster(self, X: NDArray[Any]) -> NDArray[np.intp]:
         raise NotImplementedError
 
 

@@ -47,9 +47,11 @@ def nearest(X: NDArray[np.floating], k: int, *, random_state: int = 0, jobs: par
     if n >= APPROXIMATE:
         from pynndescent import NNDescent
 
-        index = NNDescent(X.astype(np.float32), "cosine", n_neighbors=k + 1, random_state=random_state)
-        table = index.neighbor_graph[0].astype(np.int32)
-        return np.array([row[row != i][:k] for i, row in enumerate(table)])
+        rows = X.astype(np.float32, copy=False)
+        table = NNDescent(rows, "cosine", n_neighbors=k + 1, random_state=random_state).neighbor_graph[0]
+        others = table != np.arange(n)[:, None]
+        others[others.all(axis=1), -1] = False  # a row that is not among its own neighbours has one too many
+        return table[others].reshape(n, k)
     return nearest_to(X, X, k, skip_itself=True, jobs=jobs)
 
 

@@ -277,6 +277,7 @@ def _built_in() -> None:
         Entry("umap_hdbscan", "UMAP + HDBSCAN", f"{speakers}.umap_hdbscan:UMAPHDBSCAN", finds_k=True),
         Entry("nme_spectral", "NME spectral", f"{speakers}.nme_spectral:NMESpectral", finds_k=True),
         Entry("partial_sets", "Partial sets", f"{speakers}.partial_sets:PartialSets", finds_k=True),
+        Entry("graph_hdbscan", "Graph HDBSCAN", f"{speakers}.graph_hdbscan:GraphHDBSCAN", finds_k=True),
         Entry("auto", "Auto (speakers)", f"{speakers}.auto:AutoSpeakers", finds_k=True),
         Entry(
             "camsat",

@@ -54,8 +54,8 @@ def mix_noise(waves: Tensor, noise: Tensor, random: torch.Generator, *, most: fl
     """
     n, samples = waves.shape
     share = (torch.rand((n, 1), generator=random) * most).to(waves.device)
-    starts = torch.randint(0, len(noise) - samples + 1, (n, 1), generator=random)
-    pieces = noise.to(waves.device)[(starts + torch.arange(samples)).to(waves.device)]
+    starts = torch.randint(0, len(noise) - samples + 1, (n,), generator=random)
+    pieces = noise.to(waves.device).unfold(0, samples, 1)[starts.to(waves.device)]
     return torch.lerp(waves, pieces, share)
 
 

@@ -78,6 +78,10 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     marginal_weight, conditional_weight, adversarial_weight, augmentation_weight, symmetry_weight, mixup_weight
         Weights of the terms of the loss (:mod:`audioclust.deep.camsat_losses`): a number, 0 to switch it off, or a
         pair (at the start, at the end) between which it goes evenly.
+    anneal : float in [0, 1]
+        Share of the training in which predictions are led from equal to sure by holding back the terms of invariance
+        (all but the entropies) while they are less sure than planned, see :mod:`audioclust.deep.camsat_module`; 0:
+        never.
     adversarial_length : float
         Length of the adversarial change, as a share of the distance to the tenth neighbour.
     mixup : {"input", "latent"}
@@ -159,16 +163,17 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         pca: int | None = 64,
         unit: bool = True,
         batch_norm: bool = False,
-        marginal_weight: Weight = (4.0, 0.3),
+        marginal_weight: Weight = (2.5, 0.5),
         conditional_weight: Weight = 1.0,
         adversarial_weight: Weight = 1.0,
-        augmentation_weight: Weight = (0.0, 6.0),
-        symmetry_weight: Weight = (0.0, 6.0),
+        augmentation_weight: Weight = 3.0,
+        symmetry_weight: Weight = 3.0,
         mixup_weight: Weight = 0.0,
+        anneal: float = 0.5,
         adversarial_length: float = 0.25,
         mixup: str = "input",
         n_views: int = 2, noise: float = 0.5, dropout: float = 0.0, mixing: float = 0.0,
-        n_positives: int = 5, n_neighbors: int = 10, restart: float = 0.1,
+        n_positives: int = 9, n_neighbors: int = 10, restart: float = 0.05,
         merge: bool = True, merge_threshold: float = THRESHOLD,
         max_iter: int = 180, batch_size: int | None = None, learning_rate: float = 1e-3,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
@@ -189,6 +194,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         self.augmentation_weight = augmentation_weight
         self.symmetry_weight = symmetry_weight
         self.mixup_weight = mixup_weight
+        self.anneal = anneal
         self.adversarial_length = adversarial_length
         self.mixup = mixup
         self.n_views = n_views
@@ -300,6 +306,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
             check_number(name, getattr(self, name), 0)
         for name in ("dropout", "mixing"):
             check_share(name, getattr(self, name), zero=True, one=False)
+        check_number("anneal", self.anneal, 0, 1)
         check_share("restart", self.restart, one=False)
         check_share("merge_threshold", self.merge_threshold)
         check_choice("mixup", self.mixup, ("input", "latent"))
@@ -352,6 +359,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
             positives=positives,
             augmented=views,
             mixup=self.mixup,
+            anneal=self.anneal,
         )
 
     def _keep(self, module: BatchModule) -> None:

@@ -1,4 +1,12 @@
-"""One step of CAMSAT's training: the views of a batch, the weights of the terms at this time, the loss."""
+"""One step of CAMSAT's training: the views of a batch, the weights of the terms at this time, the loss.
+
+Invariance (adversarial, augmentation, symmetry, mixup) is a trap at its full weight: equal predictions for all rows
+satisfy it, and where it outweighs the conditional entropy, a small departure from them is not worth its price, so that
+the network never starts. With too little of it, the network keeps whatever partition it happens to start with. What
+works lies between, and where that is depends on the data, the width and the noise. It is therefore found on the way:
+the training follows a schedule of H(Y|X), from nearly equal to sure predictions, and invariance has less weight while
+the predictions lag behind it. Like cooling slowly, this separates first what differs most.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +28,11 @@ __all__ = ["CamsatModule", "Views", "Weight"]
 Weight = float | tuple[float, float]
 REMEMBERED = 4
 """The marginal entropy is that of at least so many rows per cluster, where there are as many."""
+
+FIRST_ENTROPY = 0.9
+"""Where the schedule of H(Y|X) starts, as a share of its maximum log k; it ends at 0."""
+FIRMNESS = 20.0
+"""How fast the weight of invariance falls where predictions lag: to a share of exp(-FIRMNESS * lag / log k)."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,8 @@ class CamsatModule(VectorModule):
     augmented : array of float32 [shape=(m, n, d)], optional
         Prepared vectors of augmented recordings; augmentations start from one of these, drawn anew in each step.
     mixup : {None, "input", "latent"}
+    anneal : float
+        Share of the training in which predictions are led from equal to sure; 0 leaves all weights as they are.
     """
 
     marginal: Tensor
@@ -91,9 +106,10 @@ class CamsatModule(VectorModule):
         positives: np.ndarray | None = None,
         augmented: np.ndarray | None = None,
         mixup: str | None = None,
+        anneal: float = 0.0,
     ) -> None:
         super().__init__(network, data, training)
-        self.weights, self.views, self.mixup = weights, views, mixup
+        self.weights, self.views, self.mixup, self.anneal = weights, views, mixup, anneal
         self.lengths = torch.from_numpy(lengths.astype(np.float32))
         self.positives = None if positives is None else torch.from_numpy(positives.astype(np.int64))
         self.augmented = None if augmented is None else torch.from_numpy(augmented)
@@ -108,8 +124,27 @@ class CamsatModule(VectorModule):
         given = self.weights[term]
         if not isinstance(given, tuple | list):
             return float(given)
-        past = self.current_epoch / max(1, self.settings.epochs - 1)
-        return given[0] + (given[1] - given[0]) * past
+        return given[0] + (given[1] - given[0]) * self._past
+
+    @property
+    def _past(self) -> float:
+        """Share of the training that lies behind, 0 in the first epoch and 1 in the last."""
+        return self.current_epoch / max(1, self.settings.epochs - 1)
+
+    def invariance(self, conditional: Tensor) -> Tensor | float:
+        """Return the share of their weights that the terms of invariance have now.
+
+        Parameters
+        ----------
+        conditional : tensor
+            H(Y|X) of the batch; no gradient flows through it.
+        """
+        k = self.network.settings["n_clusters"]
+        if not self.anneal or k == 1:
+            return 1.0
+        wanted = FIRST_ENTROPY * max(0.0, 1 - self._past / self.anneal)
+        lag = conditional.detach() / np.log(k) - wanted
+        return torch.exp(-FIRMNESS * lag.clamp(min=0))
 
     def losses(self, inputs: Tensor, index: Tensor) -> dict[str, Tensor]:
         """Return the weighted terms whose weight is above 0 at some time."""
@@ -124,14 +159,19 @@ class CamsatModule(VectorModule):
             "adversarial": lambda: self._adversarial(inputs, clean, index, random),
             "mixup": lambda: self._mixup(inputs, hidden, clean, random),
         }
-        terms = {name: self.weight(name) * term() for name, term in made.items() if self._used(name)}
+        share = self.invariance(losses.conditional_entropy(clean))
+        terms = {
+            name: (share if name in ("adversarial", "mixup") else 1.0) * self.weight(name) * term()
+            for name, term in made.items()
+            if self._used(name)
+        }
         if self._used("augmentation") or self._used("symmetry"):
             made_views = torch.stack([self._view(index, random) for _ in range(self.views.number)])
             augmented = network.logits(made_views.flatten(0, 1)).float().unflatten(0, made_views.shape[:2])
             if self._used("augmentation"):
-                terms["augmentation"] = self.weight("augmentation") * losses.augmentation_loss(clean, augmented)
+                terms["augmentation"] = share * self.weight("augmentation") * losses.augmentation_loss(clean, augmented)
             if self._used("symmetry"):
-                terms["symmetry"] = self.weight("symmetry") * losses.symmetry_loss(augmented)
+                terms["symmetry"] = share * self.weight("symmetry") * losses.symmetry_loss(augmented)
         return terms
 
     def _used(self, term: str) -> bool:

@@ -1,4 +1,4 @@
-"""DenseNet-121 for images of one channel, of any size from 32 x 32.
+"""DenseNet-121 for images of one channel, of any size from 29 x 29.
 
 References
 ----------
@@ -10,7 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DenseNet121"]
+__all__ = ["SMALLEST_SIDE", "DenseNet121"]
+
+SMALLEST_SIDE = 29
+"""Of an image: what it is halved to five times is nothing below that."""
 
 BLOCKS = (6, 12, 24, 16)
 GROWTH = 32

@@ -80,7 +80,7 @@ class PairTraining(BatchModule):
 
     def inputs(self, rows: Tensor) -> Tensor:
         """Return frames as waves in -1..1."""
-        return rows.to(torch.float32) / FULL_SCALE
+        return rows.to(torch.float32).mul_(1 / FULL_SCALE)
 
     def on_train_start(self) -> None:
         """Set the scale of the bands, where training begins."""
@@ -99,10 +99,11 @@ class PairTraining(BatchModule):
         """Return the spectra of the frames, a share of each side changed."""
         began = time.perf_counter()
         random = generator(self.settings.seed, 2, self.current_epoch * self.settings.steps + step)
-        waves = self.inputs(self.data[index.to(self.device)])
+        waves = self.inputs(self.data.index_select(0, index.to(self.device)))
         pairs = len(index) // 2
         place = (torch.arange(len(index)) % pairs + (torch.arange(len(index)) >= pairs) * (pairs // 2)) % pairs
-        changed = (place < round(self.share * pairs)).to(self.device)
+        some = (place < round(self.share * pairs)).to(self.device)
+        changed = slice(None) if self.share == 1 else some  # a slice copies nothing
         waves[changed] = self.augmentation.waves(waves[changed], random)
         spectra = self.network.encoder[0](waves)
         spectra[changed] = self.augmentation.spectra(spectra[changed], random)

@@ -37,9 +37,11 @@ class MelSpectra(nn.Module):
     def __init__(self, *, n_fft: int, window: int, hop: int, n_mels: int, sample_rate: int = 16000) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
-        shape = torch.from_numpy(filters.window("hann", window, n_fft)).float()
+        self.quick = n_fft & (n_fft - 1) == 0
+        self.length = n_fft if self.quick else window  # of the pieces: a product needs no zeros around the window
+        shape = torch.from_numpy(filters.window("hann", window, self.length)).float()
         bank = filters.mel_bank(filters.Bands(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels))
-        angles = 2 * torch.pi / n_fft * torch.arange(n_fft)[:, None] * torch.arange(n_fft // 2 + 1)
+        angles = 2 * torch.pi / n_fft * torch.arange(self.length)[:, None] * torch.arange(n_fft // 2 + 1)
         basis = torch.cat([angles.cos(), angles.sin()], 1) * (shape / shape.sum())[:, None]
         for name, part in (("window", shape / shape.sum()), ("bank", torch.from_numpy(bank)), ("basis", basis)):
             self.register_buffer(name, part.float(), persistent=False)
@@ -47,19 +49,21 @@ class MelSpectra(nn.Module):
     def forward(self, waves: Tensor) -> Tensor:
         """Return the spectra."""
         with torch.autocast(waves.device.type, enabled=False):
-            half = self.n_fft // 2
-            padded = nn.functional.pad(waves.float()[:, None], (half, half), mode="reflect")[:, 0]
-            bands = self._power(padded.unfold(1, self.n_fft, self.hop)) @ self.bank.T
+            waves, half = waves.float(), self.n_fft // 2
+            padded = torch.cat([waves[:, 1 : half + 1].flip(1), waves, waves[:, -half - 1 : -1].flip(1)], 1)
+            start = (self.n_fft - self.length) // 2  # where a piece lies in the transform changes no power
+            pieces = padded[:, start : padded.shape[1] - (self.n_fft - self.length - start)]
+            bands = self._power(pieces.unfold(1, self.length, self.hop)) @ self.bank.T
             return 10 * torch.log10(bands.clamp(min=FLOOR)).transpose(1, 2)
 
     def _power(self, pieces: Tensor) -> Tensor:
         """Return power spectra (n, times, bins); a length that is no power of two is quicker as a product."""
-        if self.n_fft & (self.n_fft - 1):
-            real, imaginary = (pieces @ self.basis).chunk(2, -1)
-        else:
+        if self.quick:
             spectra = torch.fft.rfft(pieces * self.window)
             real, imaginary = spectra.real, spectra.imag
-        return real.square() + imaginary.square()
+        else:
+            real, imaginary = (pieces @ self.basis).chunk(2, -1)
+        return real.square().addcmul_(imaginary, imaginary)
 
 
 class _Statistics(nn.Module):

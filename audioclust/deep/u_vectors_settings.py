@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from audioclust.deep.augmentation import SoundAugmentation
+from audioclust.deep.densenet import SMALLEST_SIDE
 from audioclust.deep.hardware import check_hardware
 from audioclust.deep.training import SCHEDULES
 from audioclust.deep.u_vectors_frames import SPLITS
@@ -54,6 +55,13 @@ def checked(model: Any) -> SoundAugmentation:
         high = spectrum["n_fft"] if name == "window" else math.inf
         check_number(f"spectrum: {name}", spectrum[name], low, high, whole=True)
     check_number("frame", model.frame, max(0.02, spectrum["n_fft"] / model.sample_rate), 10)
+    times = 1 + round(model.frame * model.sample_rate) // spectrum["hop"]
+    if model.network == "densenet121" and min(times, spectrum["n_mels"]) < SMALLEST_SIDE:
+        raise ValueError(
+            f"network='densenet121' needs spectra of {SMALLEST_SIDE} bands and times at least; frame={model.frame}, "
+            f"hop {spectrum['hop']} and n_mels {spectrum['n_mels']} give {spectrum['n_mels']} x {times}: "
+            "change them, or take UVectors.published()"
+        )
     check_number("learning_rate", rate_of(model), 1e-12, 1.0)
     check_number("checkpoint_every", model.checkpoint_every, 1, whole=True)
     known = dict.fromkeys((*SoundAugmentation.names(), "noise_from"))

@@ -1,7 +1,8 @@
 """Which score of a clustering predicts what it is worth: correlations with a result, and agreement across clusterings.
 
 A table has one row per clustering, its scores as columns, and a result, such as the equal error rate of a network that
-was trained on the clusters. Intervals are bootstrap percentiles over the rows.
+was trained on the clusters. Intervals of correlations are bootstrap percentiles over the rows; those of means, of which
+there are few, are Student's.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.evaluation.scores import SCORES, evaluate
 from audioclust.validation import check_number, check_share
 
-__all__ = ["agreement", "clustering_scores", "correlations", "paired_difference"]
+__all__ = ["agreement", "clustering_scores", "correlations", "flip_labels", "mean_interval", "paired_difference"]
 
 NOT_SCORES = ("coverage",)
 
@@ -62,6 +63,7 @@ def correlations(
     result: str,
     *,
     groups: str | None = None,
+    within: str | None = None,
     draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -76,6 +78,9 @@ def correlations(
         Column of what is to be predicted.
     groups : str, optional
         Column by whose values the correlations are also computed apart.
+    within : str, optional
+        Column of sets that differ in how hard they are: scores and result are taken as differences to the mean of
+        their set.
     draws : int
         Of the bootstrap.
     level : float in (0, 1)
@@ -101,34 +106,77 @@ def correlations(
     """
     check_number("draws", draws, 1, whole=True)
     check_share("level", level, one=False)
-    for column in (result, *([] if groups is None else [groups])):
+    for column in (result, *(name for name in (groups, within) if name is not None)):
         if column not in table:
             raise ValueError(f"column {column!r} is not in the table, which has {', '.join(map(str, table.columns))}")
-    parts = {"all": table}
+    names = [name for name in table.select_dtypes("number").columns if name not in (result, within, "seed", "split")]
+    numbers = table[[*names, result]].astype(np.float64)
+    if within is not None:
+        numbers -= numbers.groupby(table[within]).transform("mean")
+    parts = {"all": numbers}
     if groups is not None:
-        parts |= {str(value): part for value, part in table.groupby(groups, sort=False)}
+        parts |= {str(value): part for value, part in numbers.groupby(table[groups], sort=False)}
     ends = [50 * (1 - level), 50 * (1 + level)]
     rows = []
     for group, part in parts.items():
-        for score in part.select_dtypes("number").columns:
-            if score in (result, "seed", "split"):
-                continue
+        for score in names:
             known = part[[score, result]].dropna().to_numpy(dtype=np.float64)
             row = {"group": group, "score": score, "n": len(known)}
-            for name, values in (("pearson", known), ("spearman", _ranks(known))):
-                drawn = np.random.default_rng(seed).integers(0, max(len(known), 1), (draws, len(known)))
-                several = np.array([_pearson(_ranks(known[d]) if name == "spearman" else values[d]) for d in drawn])
+            drawn = known[np.random.default_rng(seed).integers(0, max(len(known), 1), (draws, len(known)))]
+            for name, correlation in (("pearson", _pearson), ("spearman", _spearman)):
+                several = correlation(drawn)
                 several = several[np.isfinite(several)]
                 low, high = np.percentile(several, ends) if len(several) else (np.nan, np.nan)
-                row |= {name: _pearson(values), f"{name}_low": low, f"{name}_high": high}
+                row |= {name: float(correlation(known)), f"{name}_low": low, f"{name}_high": high}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def paired_difference(
-    one: ArrayLike, other: ArrayLike, *, draws: int = 2000, level: float = 0.95, seed: int = 0
-) -> dict[str, float]:
-    """Return the mean difference of paired results, and its bootstrap interval.
+def flip_labels(labels: ArrayLike, share: float, *, seed: int = 0) -> NDArray[np.intp]:
+    """Return labels of which a share is replaced, each by another one; none is more likely than others.
+
+    Raises
+    ------
+    ValueError
+        When the share is not from 0 to 1, or all labels are the same.
+
+    Examples
+    --------
+    >>> flip_labels([0, 0, 1, 1], 0.5).tolist()
+    [0, 1, 0, 1]
+    """
+    check_share("share", share, zero=True)
+    names, codes = np.unique(np.asarray(labels), return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("labels are all the same: there is no other one to put in place")
+    draw = np.random.default_rng([seed, round(1000 * share)])
+    rows = draw.choice(len(codes), round(share * len(codes)), replace=False)
+    codes[rows] = (codes[rows] + draw.integers(1, len(names), len(rows))) % len(names)
+    return names[codes]
+
+
+def mean_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean of a few results, and the ends of its interval by Student's t; missing results are left out.
+
+    The ends are NaN where there are fewer than two results.
+
+    Examples
+    --------
+    >>> [round(value, 3) for value in mean_interval([0.2, 0.22, 0.24])]
+    [0.22, 0.17, 0.27]
+    """
+    check_share("level", level, one=False)
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    mean = float(known.mean()) if len(known) else float("nan")
+    if len(known) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(t.ppf((1 + level) / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
+    return mean, mean - half, mean + half
+
+
+def paired_difference(one: ArrayLike, other: ArrayLike, *, level: float = 0.95) -> dict[str, float]:
+    """Return the mean difference of paired results, and its interval by Student's t.
 
     Returns
     -------
@@ -137,25 +185,23 @@ def paired_difference(
 
     Examples
     --------
-    >>> paired_difference([0.3, 0.4, 0.35], [0.2, 0.25, 0.22])["told"]
+    >>> paired_difference([0.3, 0.4, 0.35], [0.2, 0.28, 0.24])["told"]
     1.0
     """
     differences = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
-    differences = differences[np.isfinite(differences)]
-    if not len(differences):
-        return {"difference": np.nan, "low": np.nan, "high": np.nan, "told": 0.0}
-    drawn = np.random.default_rng(seed).integers(0, len(differences), (draws, len(differences)))
-    low, high = np.percentile(differences[drawn].mean(axis=1), [50 * (1 - level), 50 * (1 + level)])
-    told = len(differences) >= 3 and not low <= 0 <= high
-    return {"difference": float(differences.mean()), "low": float(low), "high": float(high), "told": float(told)}
+    mean, low, high = mean_interval(differences, level=level)
+    told = np.isfinite(differences).sum() >= 3 and not low <= 0 <= high
+    return {"difference": mean, "low": low, "high": high, "told": float(told)}
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return rankdata(values, axis=0) if len(values) else values
+def _spearman(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _pearson(rankdata(pairs, axis=-2) if pairs.size else pairs)
 
 
-def _pearson(pairs: NDArray[np.float64]) -> float:
-    if len(pairs) < 3 or (pairs.min(axis=0) == pairs.max(axis=0)).any():
-        return float("nan")
-    centred = pairs - pairs.mean(axis=0)
-    return float((centred[:, 0] @ centred[:, 1]) / np.sqrt((centred**2).sum(axis=0).prod()))
+def _pearson(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation of pairs [shape=(..., n, 2)]; NaN of fewer than three, or where one side is constant."""
+    centred = pairs - pairs.mean(axis=-2, keepdims=True) if pairs.shape[-2] else pairs
+    lengths = np.sqrt((centred**2).sum(axis=-2).prod(axis=-1))
+    constant = (np.ptp(pairs, axis=-2) == 0).any(axis=-1) if pairs.shape[-2] else True
+    known = ~(constant | (lengths == 0)) & (pairs.shape[-2] >= 3)
+    return np.divide(centred.prod(axis=-1).sum(axis=-1), lengths, out=np.full(lengths.shape, np.nan), where=known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["equal_error", "false_accept_threshold", "midway"]
+__all__ = ["equal_error", "evenly", "false_accept_threshold", "midway"]
 
 
 def equal_error(
@@ -91,3 +91,23 @@ def midway(same: NDArray[np.floating], different: NDArray[np.floating]) -> float
     """
     low, high = np.quantile(same, 0.01), np.quantile(different, 0.99)
     return float((low + high) / 2) if low > high else equal_error(same, different)[1]
+
+
+def evenly(same: NDArray[np.floating], different: NDArray[np.floating]) -> float:
+    """Return the cosine whose angle lies as many spreads from the median of one sample as from that of the other.
+
+    Spreads are those of the sides that face away from each other: where some recordings are wrongly clustered, the
+    sides that face each other hold them.
+
+    Examples
+    --------
+    >>> round(evenly(np.array([0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.3])), 2)
+    0.44
+    """
+    (nearest, own), (other, farthest) = (
+        np.arccos(np.clip(np.quantile(values, shares), -1, 1))
+        for values, shares in ((same, (0.9, 0.5)), (different, (0.5, 0.1)))
+    )
+    near, far = own - nearest, farthest - other
+    share = near / (near + far) if near + far > 0 else 0.5
+    return float(np.cos(own + share * (other - own)))

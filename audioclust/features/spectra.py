@@ -4,7 +4,8 @@ Arrays: samples ``y`` [shape=(samples,), float32, full scale at 1]; features [sh
 first. Frame t is centred on sample ``t * hop``; both ends are padded with zeros, so a recording of any length has
 ``1 + samples // hop`` frames.
 
-Every number of the built-in features equals what librosa gives for the same samples and parameters, far within .001 dB.
+The built-in features equal what librosa gives for the same samples and parameters: the spectrogram within .02 dB down
+to 80 dB below the peak (the transform is in single precision), mel within .002 dB, MFCC within .001.
 
 References
 ----------

@@ -276,14 +276,15 @@ def _mfcc(spectrum: Spectrum, highest: float) -> Floats:
 
 
 def _built_in() -> tuple[Feature, ...]:
-    level = {"level": True, "hop": 0.5, "range": (-DEPTH, 0.0), "reach": 0, "image_type": "float16"}
-    cepstra = {"reach": 0, "settings": (*_MEL, "n_mfcc", *_LEVEL), "axis": "coefficient", "image_type": "float16"}
+    shared = {"version": 2, "reach": 0}  # 1: the transform in double precision
+    level = {**shared, "level": True, "hop": 0.5, "range": (-DEPTH, 0.0), "image_type": "float16"}
+    cepstra = {**shared, "settings": (*_MEL, "n_mfcc", *_LEVEL), "axis": "coefficient", "image_type": "float16"}
     mfcc = Feature("mfcc", _mfcc, title="MFCC", survey=_highest_mel, gather=max, **cepstra)  # type: ignore[arg-type]
     return (
         Feature("spectrogram", _power, title="Spectrogram", settings=(), axis="hertz", **level),  # type: ignore[arg-type]
         Feature("mel", _mel, title="Mel spectrogram", settings=_MEL, axis="mel", **level),  # type: ignore[arg-type]
-        Feature("chroma", _chroma, title="Chroma", range=(0.0, 1.0), reach=0, settings=(), survey=Spectrum.peaks,
-                gather=tuning, axis="pitch class"),
+        Feature("chroma", _chroma, title="Chroma", range=(0.0, 1.0), settings=(), survey=Spectrum.peaks,
+                gather=tuning, axis="pitch class", **shared),  # type: ignore[arg-type]
         mfcc,
         Feature("mfcc_no0", of=mfcc, first=1, title="MFCC without the first", **cepstra),  # type: ignore[arg-type]
     )  # fmt: skip

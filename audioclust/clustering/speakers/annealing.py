@@ -1,8 +1,8 @@
-"""A search for likelier groupings of speaker vectors: Gibbs sampling that cools down.
+"""A search for likelier groupings of speaker vectors: large groups divided, then Gibbs sampling that cools down.
 
 A grouping that greedy merges and single moves have reached is seldom the likeliest one: two people who were joined
 early, or one who was divided, take many moves to put right, and the first of them makes it less likely. Gibbs sampling
-takes such moves too, by chance, and fewer and fewer of them while it cools.
+takes such moves too, by chance, and fewer and fewer of them while it cools. Two people in one group are tried directly.
 
 To the model, whose densities are Gaussian, odd recordings are speakers of their own. So what a run makes is only taken
 where it has no more groups that are small beside the others than there were before.
@@ -17,15 +17,17 @@ Kirkpatrick, Gelatt, Vecchi: Optimization by simulated annealing (1983).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from audioclust.clustering.speakers import two_covariance
 
-__all__ = ["likelier"]
+__all__ = ["divided", "likelier"]
 
 Array = NDArray[Any]  # of one type for each place, as numba finds it
 
@@ -34,6 +36,7 @@ SWEEPS = 60  # over all recordings, of each run
 RUNS = 24
 WORK = 4e7  # recordings x groups x dimensions of all runs together, per sweep: about 6 s of one core
 NEW = (0, 5)  # groups that one sweep may open, in turn
+OFTEN = 0.1  # share of the other groups likelier in two from which the model is not one to divide by
 
 
 def likelier(X: NDArray[np.float64], labels: NDArray[np.intp], *, random_state: int = 0) -> NDArray[np.intp]:
@@ -61,6 +64,45 @@ def likelier(X: NDArray[np.float64], labels: NDArray[np.intp], *, random_state: 
         if gain > best and _thin_groups(tried) <= _thin_groups(labels):
             labels, best = tried, gain
     return labels
+
+
+def divided(X: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Divide large groups that hold two speakers.
+
+    The model is estimated again for each division: from the others alone it does not know the direction in which just
+    these two differ. Where it finds many groups likelier in two, as it does when spread is not Gaussian or words are as
+    real as people, none is divided.
+
+    Parameters, result: as of `likelier`.
+    """
+    likelihood = two_covariance.log_likelihood_gain(X, labels)
+    while labels.max() + 1 < len(X) - 2:
+        thin = _thin_groups(labels)
+        sizes = np.bincount(labels)
+        large = sizes > np.median(sizes)
+        found = [(gain, tried) for gain, tried in _in_two(X, labels, large) if _thin_groups(tried) <= thin]
+        gain, tried = max(found, key=lambda one: one[0], default=(0.0, labels))
+        if gain <= 0 or np.mean([gain > 0 for gain, _ in _in_two(X, labels, ~large)]) > OFTEN:
+            break
+        tried = two_covariance.reassign(X, tried)
+        before, likelihood = likelihood, two_covariance.log_likelihood_gain(X, tried)
+        if likelihood <= before:
+            break
+        labels = tried
+    return labels
+
+
+def _in_two(
+    X: NDArray[np.float64], labels: NDArray[np.intp], groups: NDArray[np.bool_]
+) -> Iterator[tuple[float, NDArray[np.intp]]]:
+    """Yield for each of some groups the gain in likelihood when Ward's linkage divides it, and the labels then."""
+    before = two_covariance.log_likelihood_gain(X, labels)
+    for group in np.flatnonzero(groups):
+        rows = np.flatnonzero(labels == group)
+        tried = labels.copy()
+        if len(rows) > 1:
+            tried[rows[fcluster(linkage(X[rows], "ward"), 2, "maxclust") == 2]] = labels.max() + 1
+        yield two_covariance.log_likelihood_gain(X, tried) - before, tried
 
 
 def _thin_groups(labels: NDArray[np.intp]) -> int:

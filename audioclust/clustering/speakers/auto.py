@@ -15,7 +15,8 @@ Method
    counts little. Then single recordings move to the speaker who is most likely.
 4. People with few recordings do not show on a ladder, whose graphs join every recording to two or more. Groupings that
    the model makes by itself take the level's place if they are much more likely.
-5. Of many groups the likeliest form is searched for (:mod:`~audioclust.clustering.speakers.annealing`).
+5. Of many groups the likeliest form is searched for: large ones are divided, then single recordings move by chance
+   (:mod:`~audioclust.clustering.speakers.annealing`).
 6. It is one speaker, unless the groups are stable and more likely than one speaker.
 
 No threshold refers to the scores of one encoder.
@@ -183,9 +184,11 @@ def _choice(
 def _likelier(Y: NDArray[np.float64], level: Level, seed: int) -> Level:
     """Search for the likeliest form of a level with many groups; what differs much from it is another level."""
     enough = 2 * COMPONENTS <= len(Y) <= UNITS  # of fewer, the truth is less likely than what a search finds
-    if not enough or level.stability >= CERTAIN or not MANY <= level.n_clusters < len(Y) - 1:
+    if not enough or not MANY <= level.n_clusters < len(Y) - 1:
         return level
-    labels = annealing.likelier(Y, level.labels, random_state=seed)
+    labels = annealing.divided(Y, level.labels)
+    if level.stability < CERTAIN:
+        labels = annealing.likelier(Y, labels, random_state=seed)
     return _with_labels(level, labels) if agreement(labels, level.labels) >= SAME else level
 
 

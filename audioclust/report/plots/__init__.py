@@ -8,6 +8,7 @@ closes the figure.
 
 from audioclust.report.plots.clusters import cluster_sizes, confusion, nuisance, score_distributions, silhouettes
 from audioclust.report.plots.exploring import distributions, projections, sound_card, stretches
+from audioclust.report.plots.learning import curves, heatmap
 from audioclust.report.plots.networks import image_grid, loss_curves, nearest_images, reconstructions
 from audioclust.report.plots.selection import explained_variance, k_selection, ladder
 from audioclust.report.plots.sound import before_after, feature, features, overview, spectrogram, waveform
@@ -19,12 +20,14 @@ __all__ = [
     "before_after",
     "cluster_sizes",
     "confusion",
+    "curves",
     "dendrogram",
     "distributions",
     "explained_variance",
     "feature",
     "features",
     "figure_of",
+    "heatmap",
     "image_grid",
     "k_selection",
     "ladder",
