@@ -22,13 +22,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from audioclust.text import csv
+
+if TYPE_CHECKING:  # importing it costs every worker a second
+    import pandas as pd
 
 __all__ = [
     "atomic",

@@ -6,8 +6,10 @@ HTML has `html.escape` of the standard library; this module has the other format
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # importing it costs every worker a second
+    import pandas as pd
 
 __all__ = ["csv", "escape_csv", "escape_latex", "escape_markdown", "one_line", "slug"]
 
@@ -98,7 +100,7 @@ def csv(table: pd.DataFrame) -> str:
     '=a.wav,0.333333333
     """
     safe = table.astype(object).map(lambda value: escape_csv(value) if isinstance(value, str) else value)
-    safe.columns = pd.Index([escape_csv(str(name)) for name in table.columns])
+    safe.columns = [escape_csv(str(name)) for name in table.columns]  # type: ignore[assignment]
     return str(safe.to_csv(index=False, lineterminator="\n", float_format="%.9g"))
 
 

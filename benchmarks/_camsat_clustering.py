@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from audioclust import clustering
-from audioclust.clustering.merging import merge_clusters
+from audioclust.clustering.merging import merge_clusters, part_clusters
 from audioclust.clustering.positives import shared_neighbour_graph
 from audioclust.deep.camsat import CAMSAT, SETTINGS
 from audioclust.evaluation import evaluate
@@ -98,7 +98,8 @@ def network(X: np.ndarray, bound: int, seed: int, **settings: Any) -> Partitions
 def merged(X: np.ndarray, cluster: Callable[[np.ndarray], np.ndarray]) -> Partitions:
     """Return the partitions of a rival on the same components, alone and with the same merge."""
     labels = cluster(PCA(min(64, *X.shape), random_state=0).fit_transform(unit_rows(X)))
-    return {" alone": labels, " + merge": merge_clusters(shared_neighbour_graph(X), labels)}
+    graph = shared_neighbour_graph(X)
+    return {" alone": labels, " + merge": merge_clusters(graph, part_clusters(graph, labels))}
 
 
 def mixture(bound: int, seed: int) -> GaussianMixture:
@@ -116,6 +117,7 @@ METHODS: dict[str, Callable[[np.ndarray, int, int, int], Partitions]] = {
     "CAMSAT": lambda X, bound, k, seed: network(X, bound, seed),
     "K-Means(K)": lambda X, bound, k, seed: merged(X, KMeans(bound, n_init=10, random_state=seed).fit_predict),
     "Ward(K)": lambda X, bound, k, seed: merged(X, AgglomerativeClustering(bound).fit_predict),
+    "one cluster": lambda X, bound, k, seed: merged(X, lambda Z: np.zeros(len(Z), dtype=int)),
     "HDBSCAN": lambda X, bound, k, seed: named(X, "hdbscan", min_cluster_size=2),
     "levels": lambda X, bound, k, seed: named(X, "levels"),
     "spectral, k given": lambda X, bound, k, seed: named(X, "spectral", n_clusters=k, random_state=seed),

@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from audioclust import audio, clustering, files
-from audioclust.clustering.merging import merge_clusters
+from audioclust.clustering.merging import merge_clusters, part_clusters
 from audioclust.clustering.positives import shared_neighbour_graph
 from audioclust.deep.camsat import CAMSAT
 from audioclust.deep.margin_losses import MARGIN_LOSSES
@@ -147,7 +147,8 @@ def network(X: np.ndarray, bound: int, seed: int, **settings: Any) -> Partitions
 def merged(X: np.ndarray, clusterer: Any) -> np.ndarray:
     """Return the partition of a rival on CAMSAT's principal components, after CAMSAT's merge."""
     labels = clusterer.fit_predict(PCA(min(64, *X.shape), random_state=0).fit_transform(unit_rows(X)))
-    return merge_clusters(shared_neighbour_graph(X), labels)
+    graph = shared_neighbour_graph(X)
+    return merge_clusters(graph, part_clusters(graph, labels))
 
 
 def mixture(k: int, seed: int) -> GaussianMixture:

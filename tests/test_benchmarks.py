@@ -29,6 +29,15 @@ def test_quick(name, capsys, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_quick_vectors():
+    from benchmarks import _scale_vectors
+
+    table = _scale_vectors.rows(quick=True)
+    scored = [row for row in table if "ari" in row]
+    assert len(scored) == 5
+    assert all(row["ari"] > 0.95 and row["purity"] > 0.98 for row in scored)
+
+
 def test_quick_faults_all_hold():
     from benchmarks import faults
 

@@ -42,8 +42,16 @@ def test_both_partitions_are_always_there(people, fitted):
     alone = CAMSAT(16, merge=False, **SMALL).fit(people[0])
     assert np.array_equal(alone.labels_, fitted.network_labels_)
     assert np.array_equal(alone.merged_labels_, fitted.labels_)
-    for merged in np.unique(fitted.network_labels_):  # a cluster of the network lies in one of the merged
-        assert len(set(fitted.merged_labels_[fitted.network_labels_ == merged])) == 1
+
+
+def test_people_that_a_low_bound_joins_are_parted_and_predicted_apart(people):
+    X, truth = people
+    with pytest.warns(DegenerateClusteringWarning, match="n_clusters=5"):
+        model = CAMSAT(5, **SMALL).fit(X)
+    assert len(set(model.network_labels_)) <= 5
+    assert accuracy(model.labels_, truth) > 0.97
+    assert np.array_equal(model.predict(X), model.labels_)
+    assert accuracy(model.predict(X + 0.01), truth) > 0.97
 
 
 def test_what_is_fitted_fits_together(people, fitted):
@@ -197,7 +205,7 @@ def test_one_cluster_and_two_rows(people):
     one = CAMSAT(1, **SMALL | {"max_iter": 2})
     with pytest.warns(DegenerateClusteringWarning, match="n_clusters=1 "):
         one.fit(people[0])
-    assert set(one.labels_) == {0}
+    assert set(one.network_labels_) == {0}
     assert len(CAMSAT(2, **SMALL | {"max_iter": 2}).fit(people[0][:2]).labels_) == 2
 
 

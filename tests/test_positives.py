@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from audioclust.clustering.merging import merge_clusters
+from audioclust.clustering import merging
+from audioclust.clustering.merging import merge_clusters, part_clusters
 from audioclust.clustering.positives import PRECISION, pagerank_positives, pagerank_scores, shared_neighbour_graph
 
 
@@ -135,3 +136,36 @@ def test_merging_one_cluster_or_only_noise_changes_nothing():
         merge_clusters(graph, [0, 0, 1, 1], threshold=0)
     with pytest.raises(ValueError, match="labels has shape"):
         merge_clusters(graph, [0, 1])
+
+
+def blocks(sizes, between):
+    """Return a graph of groups with links of weight 1 inside and a few of weight `between` from each to the next."""
+    label = np.repeat(np.arange(len(sizes)), sizes)
+    graph = (label[:, None] == label).astype(float)
+    for first in np.cumsum(sizes)[:-1]:
+        graph[first - 1, first] = graph[first, first - 1] = between
+    np.fill_diagonal(graph, 0)
+    return csr_array(graph), label
+
+
+@pytest.mark.parametrize("dense", [1000, 5])
+def test_what_hardly_a_link_holds_together_is_parted(rng, monkeypatch, dense):
+    monkeypatch.setattr(merging, "DENSE", dense)
+    graph, label = blocks([8, 9, 10], 0.5)
+    order = rng.permutation(27)
+    parts = part_clusters(graph[order][:, order], np.zeros(27, dtype=int))
+    assert len(set(zip(parts.tolist(), label[order].tolist(), strict=True))) == 3 == len(set(parts.tolist()))
+    assert merge_clusters(graph[order][:, order], parts).tolist() == parts.tolist()
+
+
+def test_parting_leaves_people_whole_small_groups_and_noise():
+    graph, _ = blocks([10, 2], 0.0)
+    assert set(part_clusters(graph, np.zeros(12, dtype=int))) == {0}  # a part has at least three rows
+    graph, label = blocks([8, 8], 0.0)
+    labels = np.where(np.arange(16) == 3, -1, label)
+    assert part_clusters(graph, labels).tolist() == labels.tolist()
+    full = csr_array(np.ones((12, 12)) - np.eye(12))
+    assert set(part_clusters(full, np.zeros(12, dtype=int))) == {0}
+    assert part_clusters(full, np.full(12, -1)).tolist() == [-1] * 12
+    with pytest.raises(ValueError, match="threshold=0"):
+        part_clusters(full, np.zeros(12, dtype=int), threshold=0)

@@ -57,7 +57,11 @@ def resample(y: Samples, sample_rate: int, target: int) -> Samples:
         return y
     length = math.ceil(len(y) * (target / sample_rate))
     changed = np.asarray(soxr.resample(y, sample_rate, target, quality="HQ"), dtype=np.float32)[:length]
-    return changed if len(changed) == length else np.pad(changed, (0, length - len(changed)))
+    if len(changed) == length:
+        return changed
+    padded = np.zeros(length, np.float32)
+    padded[: len(changed)] = changed
+    return padded
 
 
 def resampled(blocks: Iterable[Samples], sample_rate: int, target: int) -> Iterator[Samples]:

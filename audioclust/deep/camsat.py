@@ -6,8 +6,9 @@ prediction the same after a small adversarial change (IMSAT [1]_), after augment
 (CAMSAT [2]_). As a recording's neighbours by random walks are nearly always of the same speaker, they serve as its
 augmentations where no audio is at hand. Clusters that no vector prefers are empty; the others are counted.
 
-What the network leaves in several clusters is merged where links between nearest neighbours are as dense between two
-clusters as inside them (:mod:`audioclust.clustering.merging`). Both partitions are kept: the network's alone too.
+What the network leaves in one cluster though hardly a link between nearest neighbours holds it together is parted, and
+what it leaves in several is merged where links are nearly as dense between clusters as inside them
+(:mod:`audioclust.clustering.merging`). Both partitions are kept: the network's alone too.
 
 References
 ----------
@@ -27,11 +28,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClusterMixin
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from audioclust.clustering.base import without_gaps
 from audioclust.clustering.ladder import ladder, levels_of, most_neighbours
-from audioclust.clustering.merging import THRESHOLD, merge_clusters
+from audioclust.clustering.merging import THRESHOLD, merge_clusters, part_clusters
 from audioclust.clustering.neighbours import directions, nearest, nearest_distances
 from audioclust.clustering.positives import pagerank_positives, shared_neighbour_graph
 from audioclust.deep.base import VectorEstimator
@@ -98,7 +100,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     restart : float in (0, 1)
         Of the random walks, see :mod:`audioclust.clustering.positives`.
     merge : bool
-        Whether `labels_` are merged.
+        Whether `labels_` are the network's clusters parted and merged. Parting may make more than `n_clusters`.
     merge_threshold : float in (0, 1]
         See :func:`~audioclust.clustering.merging.merge_clusters`.
     max_iter : int
@@ -257,7 +259,8 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         self.n_iter_ = len(self.history_) * self._training(len(rows)).steps
         self.probabilities_ = self.predict_proba(rows)
         self.network_labels_ = without_gaps(self.probabilities_.argmax(1))[0]
-        merged = merge_clusters(graph, self.network_labels_[permutation], threshold=self.merge_threshold)
+        parts = part_clusters(graph, self.network_labels_[permutation])
+        merged = merge_clusters(graph, parts, threshold=self.merge_threshold)
         self.merged_labels_ = np.empty_like(merged)
         self.merged_labels_[permutation] = merged
         self.labels_over_epochs_ = self.labels_over_epochs_[:, np.argsort(permutation)]
@@ -275,12 +278,19 @@ class CAMSAT(ClusterMixin, VectorEstimator):
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """Return the clusters of vectors, numbered as in `labels_` [shape=(n,)].
 
-        A vector whose likeliest output of the network holds no fitted vector gets the likeliest of those that do.
+        A vector whose likeliest output of the network holds no fitted vector gets the likeliest of those that do. Where
+        the cluster of an output was parted, the nearest fitted embedding among its vectors decides.
         """
         check_is_fitted(self, "labels_")
         outputs = self.probabilities_.argmax(1)
-        used, first = np.unique(outputs, return_index=True)
-        return self.labels_[first][self.predict_proba(X)[:, used].argmax(1)]
+        used = np.unique(outputs)
+        chosen = used[self.predict_proba(X)[:, used].argmax(1)]
+        labels, embedded = np.empty(len(chosen), dtype=np.intp), self.transform(X)
+        for output in np.unique(chosen):
+            fitted, rows = outputs == output, chosen == output
+            nearest_one = pairwise_distances_argmin(embedded[rows], self.embedding_[fitted])
+            labels[rows] = self.labels_[fitted][nearest_one]
+        return labels
 
     def _check_rows(self, X: ArrayLike, *, least: int = 1, fitted: bool = True) -> np.ndarray:
         return validate_data(self, X, dtype=np.float32, ensure_min_samples=least, reset=not fitted)

@@ -86,8 +86,12 @@ def gray(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArra
     """Map `low` to 0 and `high` to 255, linearly; what lies beyond is cut off. Without a range all is black."""
     if not high > low:
         return np.zeros(image.shape, np.uint8)
-    levels = (image.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    levels = image.astype(np.float32)
+    levels -= np.float32(low)
+    levels *= np.float32(255 / (high - low))
+    np.rint(levels, out=levels)
+    np.maximum(levels, 0, out=levels)
+    return np.minimum(levels, 255, out=levels).astype(np.uint8)
 
 
 def dataset_range(feature: Feature, images: npt.NDArray[np.floating], peak: float) -> tuple[float, float]:

@@ -100,7 +100,7 @@ class GraphHDBSCAN(OrderedClusterer):
         self.similarity = similarity
         self.random_state = random_state
 
-    def _cluster(self, X: NDArray[np.float32]) -> NDArray[np.intp]:
+    def _cluster(self, X: NDArray[Any]) -> NDArray[np.intp]:
         self._check()
         random_state = check_seed(self.random_state)
         X = unit_rows(X, zero="warn")
