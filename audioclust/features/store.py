@@ -46,8 +46,8 @@ __all__ = ["Entry", "Rows", "why_stale"]
 
 log = logging.getLogger(__name__)
 
-_GROUP = 4096  # rows that are in memory, and written, together
-_OPEN = 64  # shards that are in memory while they are put in order
+_GROUP = 1024  # rows that are in memory, and written, together
+_OPEN = 8  # shards that are in memory while they are put in order
 _CHECKSUM = "image_crc32"
 
 
