@@ -120,8 +120,8 @@ def test_a_sweep(address, home, monkeypatch):
     there = {path.parent: pd.read_parquet(path) for path in sorted(folder.glob("*/labels.parquet"))}
     assert runs.sweep(plan, home, address)["status"].tolist() == ["kept", "kept"]
     first = next(iter(there))
-    parameters = files.read_json(first / "run.json")["parameters"]
-    assert runs.run(parameters.pop("notebook"), home, **parameters) == first
+    record = files.read_json(first / "run.json")
+    assert runs.run(record["notebook"], home, **record["parameters"]) == first
     pd.testing.assert_frame_equal(pd.read_parquet(first / "labels.parquet"), there[first])
 
 

@@ -20,7 +20,7 @@ def digits():
 def template(tmp_path_factory):
     return ConvAutoencoder(
         latent_size=5, channels=(8, 16, 32), epochs=40, batch_size=64, learning_rate=3e-3,
-        schedule="constant", folder=tmp_path_factory.mktemp("kept"),
+        schedule="constant", precision="float32", folder=tmp_path_factory.mktemp("kept"),
     )  # fmt: skip
 
 

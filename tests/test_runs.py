@@ -15,7 +15,7 @@ import pytest
 
 from audioclust import files, runs
 from audioclust.project import Project
-from audioclust.runs import forking, kernel
+from audioclust.runs import forking
 from audioclust.runs.kernel import Kernels, Stopped
 from audioclust.runs.run import Task, _reason, find_notebook, is_done
 
@@ -152,8 +152,8 @@ def test_nothing_outlives_a_killed_parent(tmp_path, monkeypatch, many):
     process.wait()
     wait_for(lambda: not any(alive(pid) for pid in started), 5)
     assert list(place.glob("audioclust-*"))  # it could not tidy up
-    monkeypatch.setattr(kernel, "_NEW", -60.0)
-    kernel._remove_abandoned(place)
+    monkeypatch.setattr(files, "_NEW", -60.0)
+    files._remove_unlocked(place)
     assert not list(place.glob("audioclust-*"))
     place.rmdir()
 
