@@ -126,9 +126,8 @@ def test_kernels_share_a_fork_server_where_imports_would_read_the_same():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
 def test_a_fork_server_that_the_system_ends_is_replaced(tmp_path):
-    source = notebook(
-        tmp_path / "quick.ipynb", "import os; os.kill(os.getppid() if note else os.getpid(), 9 if note else 0)"
-    )
+    code = "import os, time\nif note:\n    os.kill(os.getppid(), 9)\n    time.sleep(60)"
+    source = notebook(tmp_path / "quick.ipynb", code)
     with Kernels() as kernels, pytest.raises(Exception, match="died"):
         kernels.execute(source, tmp_path / "out" / "notebook.ipynb", {"note": "end it"})
     with Kernels() as kernels:
