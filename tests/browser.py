@@ -1,15 +1,19 @@
 """A headless Chromium that a test opens a page in; the test is skipped where there is none."""
 
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 CODES = {
     "Tab": 9,
@@ -25,12 +29,31 @@ CODES = {
 }
 
 
+@cache
+def installed() -> str | None:
+    """Return the path of a Chromium; Debian's is installed where there is none and this process may."""
+    with FileLock(Path(tempfile.gettempdir()) / "audioclust-chromium.lock"):  # several test processes at once
+        found = _found()
+        if found or not hasattr(os, "geteuid") or os.geteuid() or not shutil.which("apt-get"):
+            return found
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+            if subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True).returncode:
+                return None
+        return _found()
+
+
+def _found() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @contextmanager
 def opened(page: Path, profile: Path, *, width: int = 1300) -> "Iterator[Browser]":
     """Open a page in a window of that width; `profile` is an empty folder for the browser's own files."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = installed()
     if not program:
-        pytest.skip("no Chromium here")
+        pytest.skip("no Chromium here, and none could be installed by apt-get as root")
     browser = Browser(program, page, profile, width)
     try:
         yield browser
