@@ -5,30 +5,24 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
+from sklearn.cluster import KMeans
 
-from audioclust import clustering
-from audioclust.clustering.merging import merge_clusters, part_clusters
-from audioclust.clustering.positives import shared_neighbour_graph
 from audioclust.deep.camsat import CAMSAT, SETTINGS
 from audioclust.evaluation import evaluate
-from audioclust.geometry import unit_rows
 from benchmarks import _answer_sets, mnist
+from benchmarks._camsat_rivals import METHODS, UNSEEDED
 
 Rows = list[dict[str, Any]]
-Partitions = dict[str, np.ndarray]
-SEEDS = 5
+SEEDS = range(5, 10)
+"""Of the noise and the methods. Results of 0 to 4 were seen while CAMSAT was made; its settings are from 200 on."""
 
 
 class Case(NamedTuple):
-    """A set, the upper bound, and the bars for the merged row: accuracy and range of clusters, as means."""
+    """A set, the upper bound, and bars: accuracy and clusters after the merge, most clusters of the network alone."""
 
     name: str
     per_person: int
@@ -37,14 +31,25 @@ class Case(NamedTuple):
     people: int = 60
     accuracy: float | None = None
     clusters: tuple[int, int] | None = None
+    alone: int | None = None
+
+    def vectors(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return vectors (n, d) and who speaks (n,); all seeds have the same where there is no noise."""
+        if self.name == WORDS:
+            kept = _answer_sets.dspspeech(1)
+            return kept["X"], kept["speaker"]
+        _, X, truth = _answer_sets.audiomnist(self.per_person, self.noise, seed, people=self.people)
+        return X, truth
 
 
+WORDS = "words of dspspeech, GE2E"
 CASES = (
-    Case("60 x 50", 50, 0.0, 120, accuracy=0.99, clusters=(58, 62)),
-    Case("60 x 10, noise 1.2", 10, 1.2, 120, accuracy=0.98, clusters=(58, 62)),
+    Case("60 x 50", 50, 0.0, 120, accuracy=0.99, clusters=(58, 62), alone=90),
+    Case("60 x 10, noise 1.2", 10, 1.2, 120, accuracy=0.98, clusters=(58, 62), alone=90),
     Case("60 x 10, noise 1.2", 10, 1.2, 240, accuracy=0.98, clusters=(58, 62)),
     Case("60 x 10, noise 1.6", 10, 1.6, 120, accuracy=0.90, clusters=(56, 64)),
     Case("60 x 10, noise 1.2", 10, 1.2, 60),
+    Case(WORDS, 60, 0.0, 68, people=34),  # nothing was chosen on these
 )
 QUICK = (Case("6 x 8, noise 0.9", 8, 0.9, 12, people=6),)
 
@@ -54,9 +59,11 @@ def table(parts: Any, quick: bool) -> pd.DataFrame:
     if not _answer_sets.available():
         return pd.DataFrame()
     rows = []
-    for seed in range(1 if quick else SEEDS):  # seed by seed: a stopped benchmark has whole tables of fewer seeds
+    for seed in SEEDS[:1] if quick else SEEDS:  # seed by seed: a stopped benchmark has whole tables of fewer seeds
         for case in QUICK if quick else CASES:
             for method in METHODS:
+                if case.noise == 0 and method in UNSEEDED and seed != SEEDS[0]:
+                    continue  # the same vectors and the same answer
                 name = f"clustering {case.name} K {case.bound} {method} seed {seed}"
                 rows += parts(name, lambda case=case, seed=seed, method=method: measured(case, seed, method))
     keys = ["case", "bound", "method"]
@@ -71,10 +78,7 @@ def table(parts: Any, quick: bool) -> pd.DataFrame:
 
 def measured(case: Case, seed: int, method: str) -> Rows:
     """Cluster one set with one method."""
-    if case.noise:
-        _, X, truth = _answer_sets.audiomnist(case.per_person, case.noise, seed, people=case.people)
-    else:
-        _, X, truth = _answer_sets.audiomnist(case.per_person, 0.0, seed)
+    X, truth = case.vectors(seed)
     wall, cpu = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -87,46 +91,6 @@ def measured(case: Case, seed: int, method: str) -> Rows:
         what = {"case": case.name, "bound": case.bound, "seed": seed, "method": f"{method}{name}"}
         rows.append({**what, **found, **spent})
     return rows
-
-
-def network(X: np.ndarray, bound: int, seed: int, **settings: Any) -> Partitions:
-    """Return CAMSAT's partitions, alone and merged."""
-    model = CAMSAT(bound, random_state=seed, **settings).fit(X)
-    return {" alone": model.network_labels_, " + merge": model.merged_labels_}
-
-
-def merged(X: np.ndarray, cluster: Callable[[np.ndarray], np.ndarray]) -> Partitions:
-    """Return the partitions of a rival on the same components, alone and with the same merge."""
-    labels = cluster(PCA(min(64, *X.shape), random_state=0).fit_transform(unit_rows(X)))
-    graph = shared_neighbour_graph(X)
-    return {" alone": labels, " + merge": merge_clusters(graph, part_clusters(graph, labels))}
-
-
-def mixture(bound: int, seed: int) -> GaussianMixture:
-    return GaussianMixture(bound, covariance_type="diag", reg_covar=1e-3, random_state=seed)
-
-
-def named(X: np.ndarray, name: str, **settings: Any) -> Partitions:
-    return {"": clustering.make(name, **settings).fit(X).labels_}
-
-
-TUNED_IMSAT = {**SETTINGS["imsat"], "adversarial_weight": 6.0, "adversarial_length": 0.5}
-"""Without positives, the adversarial term has to do all the work: more and longer than beside them."""
-
-METHODS: dict[str, Callable[[np.ndarray, int, int, int], Partitions]] = {
-    "CAMSAT": lambda X, bound, k, seed: network(X, bound, seed),
-    "K-Means(K)": lambda X, bound, k, seed: merged(X, KMeans(bound, n_init=10, random_state=seed).fit_predict),
-    "Ward(K)": lambda X, bound, k, seed: merged(X, AgglomerativeClustering(bound).fit_predict),
-    "one cluster": lambda X, bound, k, seed: merged(X, lambda Z: np.zeros(len(Z), dtype=int)),
-    "HDBSCAN": lambda X, bound, k, seed: named(X, "hdbscan", min_cluster_size=2),
-    "levels": lambda X, bound, k, seed: named(X, "levels"),
-    "spectral, k given": lambda X, bound, k, seed: named(X, "spectral", n_clusters=k, random_state=seed),
-    "GMM(K)": lambda X, bound, k, seed: merged(X, mixture(bound, seed).fit_predict),
-    "auto": lambda X, bound, k, seed: named(X, "auto"),
-    "IMSAT": lambda X, bound, k, seed: network(X, bound, seed, **TUNED_IMSAT),
-    "IMSAT + augmentation": lambda X, bound, k, seed: network(X, bound, seed, **SETTINGS["imsat_augmentation"]),
-}
-"""Every method by name, of vectors, the upper bound, the true number and a seed."""
 
 
 def _bars(means: pd.DataFrame) -> pd.DataFrame:
@@ -143,9 +107,12 @@ def _bars(means: pd.DataFrame) -> pd.DataFrame:
         low, high = case.clusters
         margin = 0.02 if case.noise == 1.6 else None
         reached = own["acc"] >= case.accuracy and low <= own["found_least"] and own["found_most"] <= high
+        if case.alone is not None:
+            reached = reached and means.loc[(case.name, case.bound, "CAMSAT alone"), "found_most"] <= case.alone
         reached = reached and (margin is None or own["acc"] >= other["acc"] + margin)
         bar = f"ACC >= {case.accuracy}, {low} to {high} found in every seed"
         bar += "" if margin is None else ", 2 points above K-Means(K) + merge"
+        bar += "" if case.alone is None else f", at most {case.alone} by the network alone"
         rows.append({"section": "bars", "case": case.name, "bound": case.bound, "bar": bar, "reached": bool(reached)})
     return pd.DataFrame(rows)
 

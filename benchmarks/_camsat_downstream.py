@@ -9,31 +9,25 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
 
 from audioclust import audio, clustering, files
-from audioclust.clustering.merging import merge_clusters, part_clusters
-from audioclust.clustering.positives import shared_neighbour_graph
 from audioclust.deep.camsat import CAMSAT
 from audioclust.deep.margin_losses import MARGIN_LOSSES
 from audioclust.deep.speaker_network import SpeakerNetwork, speaker_spectra
 from audioclust.evaluation import equal_error_rate, evaluate, min_dcf
 from audioclust.evaluation.prediction import flip_labels, mean_interval, paired_difference
-from audioclust.geometry import unit_rows
 from benchmarks import _answer_sets
+from benchmarks._camsat_rivals import RIVALS, Partitions, network
 
 Rows = list[dict[str, Any]]
-Partitions = dict[str, np.ndarray]
 RUNS = tuple((seed, (seed + shift) % 3) for shift in range(3) for seed in range(5))  # the first five: each seed once
 NETWORK = {
     "channels": 16, "blocks": 1, "dimension": 48, "epochs": 5, "batch_size": 48, "learning_rate": 1e-2, "crop": 1.0,
@@ -122,9 +116,9 @@ def pseudo_labels(size: Size, data: Data, seed: int, split: int) -> Partitions:
     flips = {f"{share:.0%} flipped": flip_labels(truth, share, seed=seed) for share in size.flips}
     makers: dict[str, Callable[[], Partitions]] = {
         "CAMSAT": lambda: network(X, bound, seed, **size.camsat),
-        "K-Means(K) + merge": lambda: {"": merged(X, KMeans(bound, n_init=10, random_state=seed))},
-        "AHC(K) + merge": lambda: {"": merged(X, AgglomerativeClustering(bound))},
-        "GMM(K) + merge": lambda: {"": merged(X, mixture(bound, seed))},
+        "K-Means(K)": partial(merged, X, "K-Means(K)", bound, seed),
+        "Ward(K)": partial(merged, X, "Ward(K)", bound, seed),
+        "GMM(K)": partial(merged, X, "GMM(K)", bound, seed),
         "levels": lambda: {"": clustering.make("levels").fit(X).labels_},
         "auto": lambda: {"": clustering.make("auto").fit(X).labels_},
     }
@@ -136,23 +130,9 @@ def pseudo_labels(size: Size, data: Data, seed: int, split: int) -> Partitions:
     return found
 
 
-def network(X: np.ndarray, bound: int, seed: int, **settings: Any) -> Partitions:
-    """Return CAMSAT's partitions, alone and merged."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = CAMSAT(bound, random_state=seed, **settings).fit(X)
-    return {" alone": model.network_labels_, " + merge": model.merged_labels_}
-
-
-def merged(X: np.ndarray, clusterer: Any) -> np.ndarray:
-    """Return the partition of a rival on CAMSAT's principal components, after CAMSAT's merge."""
-    labels = clusterer.fit_predict(PCA(min(64, *X.shape), random_state=0).fit_transform(unit_rows(X)))
-    graph = shared_neighbour_graph(X)
-    return merge_clusters(graph, part_clusters(graph, labels))
-
-
-def mixture(k: int, seed: int) -> GaussianMixture:
-    return GaussianMixture(k, covariance_type="diag", reg_covar=1e-3, random_state=seed)
+def merged(X: np.ndarray, name: str, bound: int, seed: int) -> Partitions:
+    """Return a rival's partition after the merge."""
+    return {end: labels for end, labels in RIVALS[name].partitions(X, bound, seed).items() if end == " + merge"}
 
 
 def trained(size: Size, data: Data, labels: np.ndarray, loss: str, seed: int) -> SpeakerNetwork:

@@ -19,8 +19,9 @@ from audioclust.evaluation import evaluate
 from audioclust.evaluation.prediction import clustering_scores, correlations, flip_labels
 from audioclust.geometry import unit_rows
 from benchmarks import _answer_sets
-from benchmarks._camsat_downstream import FULL, QUICK, Data, Partitions, Size, halves, mixture, network, trained
+from benchmarks._camsat_downstream import FULL, QUICK, Data, Size, halves, trained
 from benchmarks._camsat_downstream import verified as error_rates
+from benchmarks._camsat_rivals import Partitions, mixture, network
 
 Rows = list[dict[str, Any]]
 LOSS = "aam"
@@ -66,7 +67,7 @@ def clusterings(size: Size, data: Data, seed: int) -> Partitions:
         made[f"classical K-Means {k}"] = KMeans(k, n_init=3, random_state=seed).fit_predict(Z)
         made[f"classical AHC {k}"] = AgglomerativeClustering(k).fit_predict(Z)
     for k in bounds[3::2]:
-        made[f"classical GMM {k}"] = mixture(k, seed).fit_predict(Z)
+        made[f"classical GMM {k}"] = mixture(Z, k, seed)
     for share in size.flips:
         for name in ("classical K-Means 24", "classical AHC 48") if full else ("classical AHC 6",):
             made[f"{name} {share:.0%} flipped"] = flip_labels(made[name], share, seed=seed)
