@@ -84,14 +84,14 @@ def fsdd(seed: int, **how: Any) -> Speech:
     return of_people("fsdd joined", [lambda own=own: own for own in _fsdd()], seed, **how)
 
 
-def voices(seed: int, *, people: int = 25, **how: Any) -> Speech:
+def voices(seed: int, *, people: int = 25, takes: int = 12, **how: Any) -> Speech:
     """Synthetic voices, three words joined."""
 
     def spoken(who: int) -> list[np.ndarray]:
         return [
             np.concatenate([synthetic.utterance(who, word, take, random_state=1) for word in range(3)])
             / np.float32(32768)
-            for take in range(12)
+            for take in range(takes)
         ]
 
     return of_people("synthetic voices", [lambda who=who: spoken(who) for who in range(people)], seed, **how)

@@ -389,6 +389,12 @@ def test_recordings_that_cannot_be_used_are_named(voices, given, message):
         UVectors(**QUICK).fit(given(voices[0]))
 
 
+def test_segments_of_one_frame_are_told(voices):
+    short = [wave[4000:8000] for wave in voices[0][:3]]
+    with pytest.warns(UserWarning, match="3 of 3 segments hold one frame"):
+        UVectors(**QUICK | {"steps": 1, "split": "none"}).fit(short)
+
+
 def test_one_segment_is_not_enough(voices):
     with pytest.raises(ValueError, match="one file: at least two"):
         UVectors(**QUICK, pseudo_label="file").fit([voices[0][0]])

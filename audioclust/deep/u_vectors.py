@@ -12,6 +12,7 @@ Data, Applied Sciences 11(21):10079, 2021.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -209,6 +210,11 @@ class UVectors(NetworkEstimator):
         ------
         ValueError
             When a parameter or a recording cannot be used, or there are fewer than two groups of frames.
+
+        Warns
+        -----
+        UserWarning
+            When most groups hold a single frame, so that their pairs are that frame changed twice.
         """
         augmentation = checked(self)
         frames = self.cut(X)
@@ -222,6 +228,7 @@ class UVectors(NetworkEstimator):
             raise ValueError(f"groups has shape {given.shape}, X has {len(frames)} frames")
         if len(np.unique(given)) < 2:
             raise ValueError(f"X holds one {self.pseudo_label}: at least two are needed, to be told apart")
+        _warn_of_single_frames(given, self.pseudo_label)
         augmentation.prepare(frames.samples.shape[1])
         order, _ = canonical(frames.samples)
         ordered = _numbered(given[order])
@@ -359,6 +366,16 @@ def trained(checkpoint: str | Path) -> UVectors:
     cutting = {name: getattr(model, name) for name in ("sample_rate", "frame", "split")}
     model.settings = {"weights": weights.hexdigest(), **cutting}
     return model
+
+
+def _warn_of_single_frames(groups: np.ndarray, kind: str) -> None:
+    sizes = np.unique(groups, return_counts=True)[1]
+    if (single := int((sizes == 1).sum())) > len(sizes) / 2:
+        warnings.warn(
+            f"UVectors: {single} of {len(sizes)} {kind}s hold one frame: a pair is then that frame, changed twice, "
+            "and says little about the voice; give longer recordings, a shorter frame or pseudo_label='file'",
+            stacklevel=3,
+        )
 
 
 def _numbered(groups: NDArray[Any]) -> NDArray[np.int64]:

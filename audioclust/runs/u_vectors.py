@@ -109,10 +109,12 @@ def curves(run: Run, learned: Learned, column: str | None) -> pd.DataFrame:
         sides = {"train": frames.segment} | ({} if column is None else {"ground": learned.truth(column, frames)})
         for name, truth in sides.items():
             table[name] = [scores(vectors, truth, starts=1)["acc"] for vectors in model.watched_.astype(float)]
-        ax = plots.loss_curves(table[["epoch", "changed", *sides]].clip(lower=1e-3), title="At every check")
-        ax.axvline(model.chosen_, color="black", linewidth=1)
+        ax = plots.loss_curves(table[["epoch", "changed", *sides]], title="At every check")
+        ax.set(yscale="linear", ylim=(0, 1), xlabel="check", ylabel="share of the segments, or ACC")
+        ax.axvline(model.chosen_, color="black", linewidth=1, label="chosen")
         if "ground" in table:
-            ax.axvline(int(table["ground"].argmax()), color="black", linewidth=1, linestyle=":")
+            ax.axvline(int(table["ground"].argmax()), color="black", linewidth=1, linestyle=":", label="best by labels")
+        ax.legend()
         run.draw("checks", lambda: ax)
     return table
 
