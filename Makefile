@@ -6,7 +6,9 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTHON ?= python3
-# modules are compiled when first imported
+# modules are compiled when first imported, and kept compiled also where the environment says otherwise: every kernel,
+# worker and test process would compile thousands of them again
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(PY) -m pip install --quiet --no-compile
 UV := $(VENV)/bin/uv pip install --quiet --python $(PY)
 LOCKED := --no-deps --require-hashes --requirement requirements.lock
