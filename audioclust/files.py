@@ -1,7 +1,8 @@
 """Files that are either whole or not there.
 
 Every file the package writes goes through :func:`atomic`: it is written beside its place under a temporary name,
-flushed to the disk, and renamed. A reader never sees half a file, a full disk or a kill leaves the old one.
+flushed to the disk (unless it carries a checksum), and renamed. A reader never sees half a file, a full disk or a kill
+leaves the old one.
 What a killed process had begun (a folder ``.writing-...``) is removed by the next one that writes beside it.
 """
 
@@ -53,7 +54,7 @@ _cleaned: set[Path] = set()
 
 
 @contextmanager
-def atomic(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
+def atomic(path: str | Path, *, folder: bool = False, flush: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it becomes `path` when the block ends without an error.
 
     Parameters
@@ -62,6 +63,9 @@ def atomic(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
         Where the finished file will stand; missing parent folders are made.
     folder : bool
         Whether the thing written is a folder. It replaces an older one as a whole.
+    flush : bool
+        Whether to wait, some milliseconds, until the disk has a file. Without, a power cut may leave less of it: only
+        for files that are checked when they are used, and can be made again. Folders are not flushed.
 
     Yields
     ------
@@ -82,7 +86,7 @@ def atomic(path: str | Path, *, folder: bool = False) -> Iterator[Path]:
         if folder:
             if path.exists():
                 _move(path, scratch / "replaced")
-        else:
+        elif flush:
             with partial.open("r+b") as handle:  # Windows flushes no file that is open for reading only
                 os.fsync(handle.fileno())
         _move(partial, path)

@@ -1,9 +1,9 @@
 """Clips of 2 s, as many as asked for, through metadata, transform and features: how time and memory grow, and kills.
 
 Clips are made from a seed. Each size runs in a process of its own with two workers, which have started; its memory is
-that of all its processes together, without what they share counted twice (PSS). The smallest number of clips then runs
-once more, is killed with all its workers in the middle of the transform, goes on, is killed in the middle of the
-extraction, and goes on: every file has to be the same, byte for byte, as without kills.
+that of all its processes together, without what they share counted twice (PSS). One number of clips then runs once
+more, is killed with all its workers in the middle of the transform, goes on, is killed in the middle of the extraction,
+and goes on: every file has to be the same, byte for byte, as without kills.
 """
 
 from __future__ import annotations
@@ -38,18 +38,21 @@ STEPS = ("metadata", "transform", "features")
 
 
 def rows(quick: bool, sizes: tuple[int, ...] = SIZES) -> Iterator[dict[str, Any]]:
-    """Measure; `sizes` are numbers of clips, ascending."""
-    sizes = (40, 160) if quick else sizes
+    """Measure; `sizes` are numbers of clips, ascending; the largest is killed, or, for a quick look, the smallest."""
+    sizes = (20, 60) if quick else sizes
     with tempfile.TemporaryDirectory(prefix="audioclust-scale-") as scratch:
         clips, told = Path(scratch) / "clips", []
         for size in sizes:
             write_clips(clips, size)
             told.append(run(clips, Path(scratch) / "run"))
+            undisturbed = digests_of(Path(scratch) / "run")
             for step in STEPS:
                 used, stored = told[-1][step], told[-1]["bytes"][step]
                 text = f"{1e3 * used['cpu'] / size:.2f} ms of CPU and {stored / size:.0f} bytes per clip"
                 yield row(f"{size} clips, {step}", "", text, None, used["wall"])
             shutil.rmtree(Path(scratch) / "run")
+            if size == (sizes[0] if quick else sizes[-1]):
+                yield killed(clips, Path(scratch) / "killed", undisturbed, size)
         spent = [sum(each[step]["cpu"] for step in STEPS) for each in told]
         exponent = float(np.polyfit(np.log(sizes), np.log(spent), 1)[0])
         grown = told[-1]["peak"] / told[0]["peak"]
@@ -57,9 +60,6 @@ def rows(quick: bool, sizes: tuple[int, ...] = SIZES) -> Iterator[dict[str, Any]
         yield row(f"{what}: growth exponent", "<= 1.05", f"{exponent:.3f}", exponent <= 1.05, sum(spent))
         text = f"{grown:.3f} ({told[0]['peak'] / 2**20:.0f} to {told[-1]['peak'] / 2**20:.0f} MiB, all processes)"
         yield row(f"{what}: memory, largest to smallest", "<= 1.10", text, grown <= 1.10, float("nan"))
-        shutil.rmtree(clips)
-        write_clips(clips, sizes[0])
-        yield killed(clips, Path(scratch) / "run", Path(scratch) / "killed", sizes[0])
 
 
 def row(what: str, bar: str, measured: str, reached: bool | None, seconds: float) -> dict[str, Any]:
@@ -106,11 +106,12 @@ def chain(clips: Path, out: Path) -> dict[str, Any]:
     return told
 
 
-def main(clips: Path, out: Path) -> None:
-    """Do the steps on a few clips, so that the workers run; then on all, and write what they took."""
-    with tempfile.TemporaryDirectory() as few:
-        write_clips(Path(few) / "clips", 16)
-        chain(Path(few) / "clips", Path(few) / "out")
+def main(clips: Path, out: Path, *, warm: bool) -> None:
+    """Do the steps, on a few clips before if the workers shall run already, and write what they took."""
+    if warm:
+        with tempfile.TemporaryDirectory() as few:
+            write_clips(Path(few) / "clips", 16)
+            chain(Path(few) / "clips", Path(few) / "out")
     (out / "told.json").write_text(json.dumps(chain(clips, out)))
 
 
@@ -121,9 +122,9 @@ def cpu() -> float:
     return sum(each.user + each.system for each in times)
 
 
-def run(clips: Path, out: Path) -> dict[str, Any]:
+def run(clips: Path, out: Path, *, warm: bool = True) -> dict[str, Any]:
     """Run the chain in a process of its own; also say how much memory and room on the disk it took."""
-    process, peak = start(clips, out), 0
+    process, peak = start(clips, out, warm=warm), 0
     while process.poll() is None:
         peak = max(peak, memory(process.pid))
         time.sleep(0.5)
@@ -138,9 +139,9 @@ def run(clips: Path, out: Path) -> dict[str, Any]:
     return {**told, "peak": peak, "bytes": sizes}
 
 
-def start(clips: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(clips: Path, out: Path, *, warm: bool = False) -> subprocess.Popen[bytes]:
     out.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._scale_clips", str(clips), str(out)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._scale_clips", str(clips), str(out), str(warm)]
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
 
 
@@ -162,10 +163,9 @@ def digests_of(out: Path) -> dict[str, str]:
     return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
 
 
-def killed(clips: Path, undisturbed: Path, out: Path, count: int) -> dict[str, Any]:
-    """Kill the chain twice and let it go on; compare with an undisturbed one."""
+def killed(clips: Path, out: Path, undisturbed: dict[str, str], count: int) -> dict[str, Any]:
+    """Kill the chain twice and let it go on; compare with what an undisturbed one made."""
     began = time.perf_counter()
-    run(clips, undisturbed)
     middle = f"{count // 2000:04}/{count // 2:07}.wav"
     half_way = [
         lambda: any(out.glob(f"transformed/*/{middle}")),
@@ -179,11 +179,11 @@ def killed(clips: Path, undisturbed: Path, out: Path, count: int) -> dict[str, A
         ended += process.poll() is not None
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.wait()
-    run(clips, out)
-    same = digests_of(out) == digests_of(undisturbed)
-    text = f"{'same' if same else 'other'} bytes in {len(digests_of(out))} files after {2 - ended} kills"
+    run(clips, out, warm=False)
+    same = digests_of(out) == undisturbed
+    text = f"{'same' if same else 'other'} bytes in {len(undisturbed)} files after {2 - ended} kills"
     return row(f"{count} clips, killed twice", "same bytes", text, same and not ended, time.perf_counter() - began)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    main(*map(Path, sys.argv[1:3]), warm=sys.argv[3] == "True")

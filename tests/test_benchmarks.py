@@ -21,7 +21,7 @@ def test_what_there_is():
     ]
 
 
-@pytest.mark.parametrize("name", ["answer", "camsat", "features", "autoencoder", "page", "scale", "uvectors", "voices"])
+@pytest.mark.parametrize("name", ["answer", "camsat", "features", "autoencoder", "page", "uvectors", "voices"])
 def test_quick(name, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "HERE", tmp_path)
     assert benchmarks.main([name, "--quick"]) == 0
@@ -29,13 +29,16 @@ def test_quick(name, capsys, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_quick_vectors():
-    from benchmarks import _scale_vectors
+def test_quick_scale():
+    from benchmarks import scale
 
-    table = _scale_vectors.rows(quick=True)
-    scored = [row for row in table if "ari" in row]
+    table = scale.run(quick=True)
+    assert set(table["part"]) == set(scale.parts())
+    scored = table[table["ari"].notna()]
     assert len(scored) == 5
-    assert all(row["ari"] > 0.95 and row["purity"] > 0.98 for row in scored)
+    assert (scored["ari"] > 0.95).all()
+    assert (scored["purity"] > 0.98).all()
+    assert table.loc[table["what"].str.endswith("killed twice"), "reached"].tolist() == [True]
 
 
 def test_quick_faults_all_hold():

@@ -305,3 +305,7 @@ def test_damage_in_what_was_made_is_mended(metadata, root, tmp_path, rng):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
         pd.testing.assert_frame_equal(audio.transform(metadata, root, tmp_path, jobs=1), first)
         assert path.read_bytes() == whole
+    for left in (0, 24, len(whole) // 2, len(whole) - 1):  # as after a power cut
+        path.write_bytes(whole[:left])
+        pd.testing.assert_frame_equal(audio.transform(metadata, root, tmp_path, jobs=1), first)
+        assert path.read_bytes() == whole

@@ -163,7 +163,7 @@ def _one(
             notes.append("changed since it was scanned")
         origin = wav.read_origin(path) if path.exists() else {}
         if origin.get("source") != digest or origin.get("key") != settings.key:
-            with files.atomic(path) as scratch:
+            with files.atomic(path, flush=False) as scratch:  # its checksum tells what a power cut has left of it
                 y, rate, remarks = _processed(root / source, settings, seconds or 0.0, scratch)
                 origin = {"source": digest, "key": settings.key, "notes": remarks}
                 wav.write(scratch, y, rate, subtype=settings.subtype, origin=origin)

@@ -91,13 +91,14 @@ class Spectrum:
         inside = np.flatnonzero((bins >= _PITCHES[0]) & (bins < min(_PITCHES[1], rate / 2)))
         if not inside.size:
             return np.empty(0, np.uint8), np.empty(0, np.float32)
-        first, last = int(inside[0]), int(inside[-1]) + 1
-        loud = power[:, first:last] > 0.1 * power.max(axis=1, keepdims=True)
-        frame, column = np.nonzero(loud)
-        column += first
-        left, centre, right = power[frame, column - 1], power[frame, column], power[frame, column + 1]
-        chosen = np.flatnonzero((centre > left) & (centre >= right))
-        column, left, centre, right = column[chosen], left[chosen], centre[chosen], right[chosen]
+        heard = slice(int(inside[0]), int(inside[-1]) + 1)
+        loud = np.zeros(power.shape, bool)
+        np.greater(power[:, heard], 0.1 * power.max(axis=1, keepdims=True), out=loud[:, heard])
+        flat, place = power.ravel(), np.flatnonzero(loud)
+        centre = flat[place]
+        chosen = np.flatnonzero((centre > flat[place - 1]) & (centre >= flat[place + 1]))
+        place, centre = place[chosen], centre[chosen]
+        left, right, column = flat[place - 1], flat[place + 1], place % power.shape[1]
         curvature = (right + left) - 2 * centre.astype(np.float64)
         slope = (right - left).astype(np.float64) / 2
         usable = np.abs(slope) < np.abs(curvature)
