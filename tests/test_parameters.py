@@ -21,6 +21,12 @@ def test_the_model_and_the_parameters_cell_have_the_same_defaults(name):
     assert namespace == MODELS[name]().model_dump(exclude={"project"})
 
 
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_run_with_the_defaults_is_named_as_its_notebook_names_it(name):
+    unset = MODELS[name]()
+    assert MODELS[name](**unset.model_dump()).run_name() == unset.run_name()
+
+
 def test_every_notebook_has_a_model():
     assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(MODELS)
 

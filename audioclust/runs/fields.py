@@ -97,12 +97,13 @@ class Parameters(BaseModel):
         Worker processes, see `audioclust.parallel`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # defaults are checked too: 1 becomes 1.0 as in the notebook, whose run would otherwise have another name
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
     notebook: ClassVar[str] = ""
     named: ClassVar[tuple[str, ...]] = ()  # the fields that a run's folder is named for
 
-    project: str | None = Field(None, validate_default=True)
-    plugins: list[str] = Field([], validate_default=True)
+    project: str | None = None
+    plugins: list[str] = []
     dataset: str = "synthetic"
     jobs: int | str = 1
 
