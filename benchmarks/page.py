@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 EARLIER = "4e4f938e"  # the last state of the repository with the page before this one
 SIZES = (20_000, 200_000)
 RUNS = 5
-PAN = 2.0  # seconds
+PAN = 2.0  # seconds; a tenth of it in a quick run
 READY = "globalThis.audioclust || (document.readyState === 'complete' && typeof recordings === 'object') ? true : null"
 COUNT = "globalThis.frames_ = 0; (function f() { frames_++; requestAnimationFrame(f); })()"
 WRITE = (
@@ -51,7 +51,12 @@ def run(quick: bool) -> pd.DataFrame:
                 pages |= earlier(index, labels, places, Path(scratch))
                 pages["new, with pictures"] = pictured(index, labels, places, Path(scratch))
             runs = [
-                {"page": name, "recordings": n, "MB": page.stat().st_size / 1e6, **measured(page, Path(scratch))}
+                {
+                    "page": name,
+                    "recordings": n,
+                    "MB": page.stat().st_size / 1e6,
+                    **measured(page, Path(scratch), PAN / 10 if quick else PAN),
+                }
                 for _ in range(1 if quick else RUNS)
                 for name, page in pages.items()
             ]
@@ -110,8 +115,8 @@ def pictured(index: pd.DataFrame, labels: np.ndarray, places: np.ndarray, scratc
     return page
 
 
-def measured(page: Path, scratch: Path) -> dict[str, float]:
-    """Open a page; return how long it takes to be ready, to pan and to point."""
+def measured(page: Path, scratch: Path, seconds: float) -> dict[str, float]:
+    """Open a page; return how long it takes to be ready, to pan (for some seconds) and to point."""
     sys.path.insert(0, str(ROOT / "tests"))
     from browser import opened
 
@@ -130,11 +135,11 @@ def measured(page: Path, scratch: Path) -> dict[str, float]:
             " return [b.left, b.top, b.width, b.height]; })()"
         )
         middle = (left + width / 2, top + height / 2)
-        pan = panned(seen, *middle)
+        pan = panned(seen, *middle, most=seconds)
         return {"ready s": ready, **pan, "point ms": pointed(seen, left, top, width, height)}
 
 
-def panned(seen, x: float, y: float) -> dict[str, float]:  # type: ignore[no-untyped-def]
+def panned(seen, x: float, y: float, most: float) -> dict[str, float]:  # type: ignore[no-untyped-def]
     """Drag the map to and fro; return frames per second, and the time of all the browser's processes per frame."""
     mouse = {"button": "left", "buttons": 1, "clickCount": 1}
     for _ in range(3):
@@ -146,7 +151,7 @@ def panned(seen, x: float, y: float) -> dict[str, float]:  # type: ignore[no-unt
     seen.send("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **mouse)
     start, frames, cpu, task = time.monotonic(), seen.ask("frames_"), used(processes), tasks(seen)
     step = 0
-    while time.monotonic() - start < PAN:
+    while time.monotonic() - start < most:
         step += 1
         seen.send(
             "Input.dispatchMouseEvent",

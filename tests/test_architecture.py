@@ -21,6 +21,7 @@ LEVELS = [
         "plugins",
         "text",
         "bounded_yaml",
+        "lazy",
     },
     {"datasets"},
     {"audio"},

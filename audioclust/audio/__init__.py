@@ -5,29 +5,8 @@ takes such samples and gives new ones. A whole dataset: ``transform(metadata, ro
 be done as asked is appended to the list `notes` where one is given.
 """
 
-from importlib import import_module
-from typing import Any
-
+from audioclust import lazy
 from audioclust.audio.decode import load, streamed
-
-_LAZY = {
-    "Settings": "settings",
-    "denoise": "noise",
-    "fit_duration": "shape",
-    "loudness": "level",
-    "lowpass": "filters",
-    "normalise": "level",
-    "process": "settings",
-    "qualities": "clean",
-    "quality": "clean",
-    "resample": "filters",
-    "settings_key": "settings",
-    "silence": "clean",
-    "speech": "voice",
-    "speech_shares": "speech_share",
-    "transform": "dataset",
-    "trim_silence": "voice",
-}
 
 __all__ = [
     "Settings",
@@ -50,11 +29,25 @@ __all__ = [
     "trim_silence",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: a feature worker only decodes.
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value
+# a feature worker only decodes
+__getattr__ = lazy.getter(
+    __name__,
+    {
+        "Settings": ".settings",
+        "denoise": ".noise",
+        "fit_duration": ".shape",
+        "loudness": ".level",
+        "lowpass": ".filters",
+        "normalise": ".level",
+        "process": ".settings",
+        "qualities": ".clean",
+        "quality": ".clean",
+        "resample": ".filters",
+        "settings_key": ".settings",
+        "silence": ".clean",
+        "speech": ".voice",
+        "speech_shares": ".speech_share",
+        "transform": ".dataset",
+        "trim_silence": ".voice",
+    },
+)

@@ -9,9 +9,7 @@ recordings permutes the labels and changes nothing else, equal rows get one labe
 the hdbscan package does by default; ``ties="canonical"`` does not depend on the order.
 """
 
-from importlib import import_module
-from typing import Any
-
+from audioclust import lazy
 from audioclust.clustering.consensus import Consensus, consensus
 from audioclust.clustering.registry import available, entry, is_network, make, parameters, register, title_of
 from audioclust.evaluation.degenerate import DegenerateClusteringWarning
@@ -35,20 +33,15 @@ __all__ = [
     "title_of",
 ]
 
-# imported when first asked for; prototypes and the scaler live in other rooms and are named here for users
-_LAZY = {
-    "GRIDS": "audioclust.clustering.selection.grid_search",
-    "GroupScaler": "audioclust.features.group_scaler",
-    "Levels": "audioclust.clustering.levels",
-    "Prototypes": "audioclust.curation.prototypes",
-    "estimate_k": "audioclust.clustering.selection.n_clusters",
-    "search": "audioclust.clustering.selection.grid_search",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name]), name)
-    globals()[name] = value
-    return value
+# prototypes and the scaler live in other rooms and are named here for users
+__getattr__ = lazy.getter(
+    __name__,
+    {
+        "GRIDS": ".selection.grid_search",
+        "GroupScaler": "audioclust.features.group_scaler",
+        "Levels": ".levels",
+        "Prototypes": "audioclust.curation.prototypes",
+        "estimate_k": ".selection.n_clusters",
+        "search": ".selection.grid_search",
+    },
+)

@@ -6,8 +6,9 @@ learned from the sound itself.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from audioclust import lazy
 
 if TYPE_CHECKING:
     from audioclust.deep.autoencoder import ConvAutoencoder, PoorReconstructionWarning
@@ -29,20 +30,16 @@ __all__ = [
     "UVectors",
 ]
 
-_HOMES = {
-    "CAMSAT": "audioclust.deep.camsat",
-    "ConvAutoencoder": "audioclust.deep.autoencoder",
-    "ClusterCollapseWarning": "audioclust.evaluation.degenerate",
-    "DCEC": "audioclust.deep.dcec",
-    "Embedded": "audioclust.deep.embedded",
-    "PoorReconstructionWarning": "audioclust.deep.autoencoder",
-    "SpeakerNetwork": "audioclust.deep.speaker_network",
-    "UVectors": "audioclust.deep.u_vectors",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import torch only when a network is asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazy.getter(
+    __name__,
+    {
+        "CAMSAT": ".camsat",
+        "ConvAutoencoder": ".autoencoder",
+        "ClusterCollapseWarning": "audioclust.evaluation.degenerate",
+        "DCEC": ".dcec",
+        "Embedded": ".embedded",
+        "PoorReconstructionWarning": ".autoencoder",
+        "SpeakerNetwork": ".speaker_network",
+        "UVectors": ".u_vectors",
+    },
+)

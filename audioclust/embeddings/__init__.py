@@ -16,7 +16,9 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from audioclust import lazy
 
 if TYPE_CHECKING:
     from audioclust.embeddings.encoder import CheckpointError, Encoder, available, load, preferred, register
@@ -35,15 +37,5 @@ __all__ = [
     "register",
 ]
 
-_HOME = {"EmbeddingSet": "vectors", "extract": "vectors", "mixed": "multispeaker"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module when it is first asked for: torch and pandas take seconds."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'encoder')}"), name)
-    globals()[name] = value
-    return value
+_HOMES = {"EmbeddingSet": ".vectors", "extract": ".vectors", "mixed": ".multispeaker"}
+__getattr__ = lazy.getter(__name__, {name: _HOMES.get(name, ".encoder") for name in __all__})

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from audioclust.evaluation.internal import silhouettes_from_sums
 from audioclust.validation import check_number, check_seed
 
 __all__ = ["Estimate", "of_parts", "silhouette"]
@@ -63,15 +64,7 @@ def silhouette(X: ArrayLike, labels: ArrayLike, *, samples: int = 2000, random_s
         return Estimate(math.nan, math.nan)
     drawn = np.sort(check_seed(random_state).permutation(n)[:samples])
     sums = _sums(rows, codes, k, drawn)
-    own, sizes, here = codes[drawn], np.bincount(codes), np.arange(len(drawn))
-    inside = sums[here, own] / np.maximum(sizes[own] - 1, 1)
-    means = sums / sizes
-    means[here, own] = np.inf
-    outside = means.min(axis=1)
-    largest = np.maximum(inside, outside)
-    values = np.divide(outside - inside, largest, out=np.zeros(len(drawn)), where=largest > 0)
-    values[sizes[own] == 1] = 0.0
-    return _estimate(values, n)
+    return _estimate(silhouettes_from_sums(sums, codes[drawn], np.bincount(codes)), n)
 
 
 def of_parts(

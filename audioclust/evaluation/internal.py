@@ -87,14 +87,21 @@ def silhouette_samples(
     if not 2 <= len(clusters) < len(rows):
         return np.full(len(rows), math.nan)
     sums = (_cosine_sums if metric == "cosine" else _euclidean_sums)(rows, codes, len(clusters))
-    each = np.arange(len(rows))
-    own = sums[each, codes] / np.maximum(sizes[codes] - 1, 1)
+    return silhouettes_from_sums(sums, codes, sizes)
+
+
+def silhouettes_from_sums(
+    sums: NDArray[np.float64], own: NDArray[np.integer], sizes: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Silhouette of rows [shape=(m,)] from their summed distances to every cluster [shape=(m, k)] and their own one."""
+    each = np.arange(len(sums))
+    inside = sums[each, own] / np.maximum(sizes[own] - 1, 1)
     means = sums / sizes
-    means[each, codes] = np.inf
-    nearest = means.min(axis=1)
-    largest = np.maximum(own, nearest)
-    values = np.divide(nearest - own, largest, out=np.zeros(len(rows)), where=largest > 0)
-    values[sizes[codes] == 1] = 0.0
+    means[each, own] = np.inf
+    outside = means.min(axis=1)
+    largest = np.maximum(inside, outside)
+    values = np.divide(outside - inside, largest, out=np.zeros(len(sums)), where=largest > 0)
+    values[sizes[own] == 1] = 0.0
     return values
 
 

@@ -6,9 +6,7 @@ root, store)`` computes those of a dataset once, keeps them on the disk and give
 ...). ``register`` adds a feature of one's own, see :mod:`audioclust.features.table`.
 """
 
-from importlib import import_module
-from typing import Any
-
+from audioclust import lazy
 from audioclust.features.table import FEATURES, Feature, available, entry, register, unregister
 
 __all__ = [
@@ -28,21 +26,16 @@ __all__ = [
     "write_png",
 ]
 
-_LAZY = {
-    "EmptyBandsWarning": "spectra",
-    "FeatureSet": "feature_set",
-    "describe": "descriptors",
-    "describe_all": "descriptors",
-    "extract": "extraction",
-    "spectral": "spectra",
-    "why_stale": "store",
-    "write_png": "images",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.getter(
+    __name__,
+    {
+        "EmptyBandsWarning": ".spectra",
+        "FeatureSet": ".feature_set",
+        "describe": ".descriptors",
+        "describe_all": ".descriptors",
+        "extract": ".extraction",
+        "spectral": ".spectra",
+        "why_stale": ".store",
+        "write_png": ".images",
+    },
+)

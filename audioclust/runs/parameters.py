@@ -97,57 +97,51 @@ class Autoencoder(Clustering):
     projection: Projection = "umap"
 
 
-class Speakers(Clustering):
+class Voices(Clustering):
+    """06 to 08: vectors of voices, from clips as they are or joined."""
+
+    metric: ClassVar[str] = "cosine"
+    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
+    labels: list[str] = ["speaker"]
+    seeds: list[int] = Field([0], min_length=1)
+    projection: Projection = "tsne"
+
+    _joins = field_validator("join")(checked_join)
+
+
+class Speakers(Voices):
     """06: speaker vectors of one encoder; settings are the encoder's options."""
 
     notebook: ClassVar[str] = "06_speaker_embeddings"
-    metric: ClassVar[str] = "cosine"
     named: ClassVar[tuple[str, ...]] = ("encoder",)
-    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
     encoder: Encoder = "ge2e"
-    labels: list[str] = ["speaker"]
     algorithms: list[str] = Field(
         ["auto", "hdbscan", "nme_spectral", "partial_sets", "umap_hdbscan", "agglomerative", "kmeans", "spectral"],
         min_length=1,
     )
-    seeds: list[int] = Field([0], min_length=1)
-    projection: Projection = "tsne"
     listen: str | None = "auto"
 
-    _joins = field_validator("join")(checked_join)
 
-
-class Unlabelled(Clustering):
+class Unlabelled(Voices):
     """07: u-vectors, learned from the dataset itself; settings are those of `audioclust.deep.UVectors`."""
 
     notebook: ClassVar[str] = "07_u_vectors"
-    metric: ClassVar[str] = "cosine"
-    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
     trainings: list[Literal["infonce", "pairwise", "triplet"]] = Field(["infonce"], min_length=1)
     held_out: float = Field(0.2, ge=0, lt=1)  # share of the recordings that nothing is learned from
-    labels: list[str] = ["speaker"]
     algorithms: list[str] = Field(["auto", "levels", "kmeans", "agglomerative"], min_length=1)
-    seeds: list[int] = Field([0], min_length=1)
-    projection: Projection = "tsne"
     listen: str | None = "auto"
 
-    _joins = field_validator("join")(checked_join)
 
-
-class Pseudo(Clustering):
+class Pseudo(Voices):
     """08: CAMSAT, and a speaker network trained on clusters; settings are the encoder's options."""
 
     notebook: ClassVar[str] = "08_camsat"
-    metric: ClassVar[str] = "cosine"
     named: ClassVar[tuple[str, ...]] = ("encoder",)
-    join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
     encoder: Encoder = "ge2e"
-    labels: list[str] = ["speaker"]  # the first names the speakers that are held out
     algorithms: list[str] = Field(["camsat", "auto", "levels", "kmeans", "agglomerative"], min_length=1)
     params: dict[str, dict[str, Any]] = {}
-    seeds: list[int] = Field([0], min_length=1)
     bounds: list[float] = Field([1, 2, 4], min_length=1)  # of CAMSAT, as multiples of the true number or of Levels'
-    held_out: float = Field(0.3, gt=0, lt=1)  # share of the speakers that the network is verified on
+    held_out: float = Field(0.3, gt=0, lt=1)  # share of the speakers, by the first label, to verify the network on
     frames: int = Field(100, ge=5)  # of a recording's loudest stretch, 10 ms each, that the network sees
     network: dict[str, Any] = {"channels": 16, "blocks": 1, "epochs": 12, "learning_rate": 0.01}  # of `SpeakerNetwork`
     losses: list[Loss] = Field(  # of `deep.margin_losses`; the first is also used for the many clusterings
@@ -155,10 +149,7 @@ class Pseudo(Clustering):
     )
     flips: list[float] = [0.1, 0.2, 0.4]  # shares of the true labels that are replaced, as a control
     many: list[float] = [0.5, 1, 2, 4]  # clusterings with these multiples of the true number, for the correlations
-    projection: Projection = "tsne"
     listen: str | None = "camsat"
-
-    _joins = field_validator("join")(checked_join)
 
     @field_validator("bounds", "many")
     @classmethod

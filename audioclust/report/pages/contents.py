@@ -32,22 +32,10 @@ _DIGITS = 4
 
 
 def describe(
-    index: pd.DataFrame,
-    labels: Any,
-    *,
-    X: np.ndarray | None = None,
-    review: pd.DataFrame | None = None,
-    positions: np.ndarray | None = None,
-    silhouettes: np.ndarray | None = None,
-    confidence: np.ndarray | None = None,
-    levels: Sequence[Any] = (),
-    truth: str | None = "label",
-    per_cluster: int = 12,
-    projection: str = "auto",
-    metric: str = "euclidean",
-    title: str = "",
-    random_state: int = 0,
-) -> dict[str, Any]:
+    index: pd.DataFrame, labels: Any, *, X: np.ndarray | None, review: pd.DataFrame | None,
+    positions: np.ndarray | None, silhouettes: np.ndarray | None, confidence: np.ndarray | None, levels: Sequence[Any],
+    truth: str | None, per_cluster: int, projection: str, metric: str, title: str, random_state: int,
+) -> dict[str, Any]:  # fmt: skip
     """Return what a page knows of the recordings and their groups; sound and pictures are not in it.
 
     The parameters, and what is refused, are those of :func:`audioclust.report.listen`.
