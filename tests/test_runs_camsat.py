@@ -57,6 +57,7 @@ def test_whoever_is_held_out_is_not_trained_on(run, people, root):
     heard, held_out = (set(voices.truth[side].tolist()) for side in (voices.train, ~voices.train))
     assert (len(heard), len(held_out)) == (3, 2)
     assert not heard & held_out
+    assert voices.sides.startswith("3 speakers to train on, 2 held out; with so few")
     two = index["speaker"].isin(["s0", "s1"]).to_numpy()
     assert camsat.hold_out(run, X[two], index[two], root, "speaker") is None
     assert camsat.hold_out(run, X, index, root, None) is None
