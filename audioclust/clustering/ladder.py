@@ -146,7 +146,7 @@ def _divided(
 ) -> NDArray[np.intp]:
     """Return the communities of a rung."""
     if k <= table.shape[1] or X is None:
-        return communities(union_graph(table, k), random_state=random_state)
+        return communities(union_graph(table, k), random_state=random_state, check=False)
     return _of_sample(X, table, k, random_state)
 
 
@@ -190,7 +190,7 @@ def _of_sample(X: NDArray[np.float64], table: NDArray[np.int32], k: int, random_
     m = int(np.sqrt(SAMPLED * n / k))
     rows = np.sort(np.random.RandomState(random_state).permutation(n)[:m])
     share = max(3, round(k * m / n))
-    groups = communities(union_graph(nearest(X[rows], share), share), random_state=random_state)
+    groups = communities(union_graph(nearest(X[rows], share), share), random_state=random_state, check=False)
     labels = np.full(n, -1, dtype=np.intp)
     labels[rows] = groups
     for _ in range(2):

@@ -289,7 +289,7 @@ def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
 def silent_lightning() -> Iterator[None]:
     """Keep Lightning's advice (loaders, workers, products) out of the user's output; errors still come through."""
     names = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
-    loggers = [logging.getLogger(name) for name in (*names, *_children(names))]
+    loggers = [*map(logging.getLogger, names), *_with_own_level(names)]
     levels = [log.level for log in loggers]
     for log in loggers:
         log.setLevel(logging.ERROR)
@@ -302,6 +302,8 @@ def silent_lightning() -> Iterator[None]:
             log.setLevel(level)
 
 
-def _children(names: tuple[str, ...]) -> list[str]:
-    known = logging.root.manager.loggerDict
-    return [name for name in known if name.startswith(tuple(f"{parent}." for parent in names))]
+def _with_own_level(names: tuple[str, ...]) -> list[logging.Logger]:
+    """Return the loggers below those named that do not take their level from them; setting any level is slow."""
+    below = tuple(f"{name}." for name in names)
+    known = list(logging.root.manager.loggerDict.items())
+    return [log for name, log in known if name.startswith(below) and isinstance(log, logging.Logger) and log.level]
