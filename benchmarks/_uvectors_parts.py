@@ -50,10 +50,10 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Of :data:`SHORT`; frames of 1 s do not fit into the words of dspspeech, `fsdd` has them."""
 
 LONG = {
-    "training": "pairwise", "latent_size": 12, "batch_size": 128, "schedule": "constant", "steps": 3600,
+    "training": "pairwise", "latent_size": 12, "batch_size": 128, "schedule": "constant", "steps": 1800,
     "check_every": 300,
 }  # fmt: skip
-"""Ten people as published but for network and spectrum: about 1 200 times through their frames, noise on half."""
+"""Ten people as published but for network and spectrum: about 600 times through their frames, noise on half."""
 
 _TINY = {"people": 3, "seconds": 6, "takes": 4}
 QUICK = [
