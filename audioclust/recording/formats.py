@@ -50,12 +50,12 @@ def extension(path: str | Path) -> str:
 
 def announced(path: str | Path, sound: soundfile.SoundFile, frames: int) -> int:
     """Return how many frames a file says it has; `frames` are there. libsndfile trims that length to what is there."""
-    if isinstance(sound.name, str):  # decoded by ffmpeg into a file of its own
+    if isinstance(sound.name, str) or sound.format not in _LENGTHS:  # decoded by ffmpeg, or blocks of any size
         return sound.frames
     with files.open_regular(path) as handle:
         size = handle.seek(0, os.SEEK_END)
         handle.seek(0)
-        length = _LENGTHS[sound.format](handle) if sound.format in _LENGTHS else None
+        length = _LENGTHS[sound.format](handle)
         there = size - handle.tell()
     long = sound.format in ("RF64", "W64", "CAF")
     if length is None or (length >= _ENDLESS and not long) or not 0 < there < length or frames == 0:
