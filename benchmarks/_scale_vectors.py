@@ -35,6 +35,11 @@ SPREAD = 1.46  # length of the noise beside a centre of length 1
 DIMENSIONS = 192
 SIZES = (20_000, 50_000, 200_000, 1_000_000)
 BLOCK = 50_000  # rows drawn at once
+UNEVEN: dict[str, dict[str, Any]] = {
+    "centres within 32 dimensions": {"spread": 1.35, "within": 32},
+    "centres within 32 dimensions, falling noise": {"spread": 0.85, "within": 32, "falling": 48.0},
+    "centres within 64 dimensions, falling noise": {"spread": 1.0, "within": 64, "falling": 48.0},
+}
 OTHERS = {"hdbscan": "hdbscan", "fast_hdbscan": "fast_hdbscan", "hdbscan-rs": "hdbscan_rs", "evoc": "evoc"}
 
 
@@ -50,6 +55,7 @@ def rows(quick: bool, *, sizes: tuple[int, ...] = SIZES, seed: int = 1) -> list[
             found, labels = _alone(scratch, "graph_hdbscan", {}, here=quick)
             table.append({"what": f"graph_hdbscan {n} x {DIMENSIONS}", **found, **_scores(labels, truth)})
             del X
+        table += [_uneven(scratch, seed, what, **drawing) for what, drawing in UNEVEN.items() if not quick]
     low, high = sizes[-3:][0], sizes[-1]
     spent = {row["what"]: row["cpu_s"] for row in table if "cpu_s" in row}
     ratio = spent[f"graph_hdbscan {high} x {DIMENSIONS}"] / spent[f"graph_hdbscan {low} x {DIMENSIONS}"]
@@ -58,8 +64,23 @@ def rows(quick: bool, *, sizes: tuple[int, ...] = SIZES, seed: int = 1) -> list[
     return [*table, {"what": what, "measured": growth, "bar": "<= 1.2", "reached": growth <= 1.2}]
 
 
-def drawn(n: int, seed: int, spread: float = SPREAD) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Return n unit vectors, and who speaks."""
+def _uneven(scratch: str, seed: int, what: str, **drawing: Any) -> dict[str, Any]:
+    """Measure where directions are not alike."""
+    X, truth = drawn(200_000, seed, **drawing)
+    np.save(Path(scratch) / "X.npy", X)
+    rate = evaluation.equal_error_rate(X[:20_000][truth[:20_000] < 200], truth[:20_000][truth[:20_000] < 200])
+    found, labels = _alone(scratch, "graph_hdbscan", {})
+    return {"what": f"graph_hdbscan 200000, {what}, EER {rate:.1%}", **found, **_scores(labels, truth)}
+
+
+def drawn(
+    n: int, seed: int, spread: float = SPREAD, *, within: int = DIMENSIONS, falling: float = math.inf
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Return n unit vectors, and who speaks.
+
+    Centres lie `within` so many dimensions. The deviation of the noise in dimension i is in proportion to
+    exp(-i / falling): it is most where the centres are, too.
+    """
     rng = np.random.default_rng(seed)
     least, most = 10, max(n // 100, 20)
     sizes, left = [], n
@@ -68,9 +89,11 @@ def drawn(n: int, seed: int, spread: float = SPREAD) -> tuple[NDArray[np.float32
         left -= sizes[-1]
     truth = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     centres = rng.standard_normal((len(sizes), DIMENSIONS)).astype(np.float32)
+    centres[:, within:] = 0
     centres /= np.linalg.norm(centres, axis=1)[:, None]
     X = np.empty((n, DIMENSIONS), np.float32)
-    scale = np.float32(spread / math.sqrt(DIMENSIONS))
+    deviation = np.exp(-np.arange(DIMENSIONS) / falling)
+    scale = (spread * deviation / np.linalg.norm(deviation)).astype(np.float32)
     for start in range(0, n, BLOCK):
         who = truth[start : start + BLOCK]
         noisy = centres[who] + scale * rng.standard_normal((len(who), DIMENSIONS), dtype=np.float32)
