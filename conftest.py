@@ -24,8 +24,9 @@ _TABLES = {
 _LONG = [
     f"test_{name}.py"
     for name in (
-        "notebooks", "clustering", "benchmarks", "sweep", "runs", "parallel", "levels", "docs", "deep_autoencoder",
-        "page", "group", "package", "outside", "deep_u_vectors", "camsat",
+        "notebooks", "benchmarks", "cluster", "levels", "clustering", "sweep", "runs", "auto", "deep_autoencoder",
+        "parallel", "docs", "page", "group", "explorer", "outside", "package", "deep_u_vectors", "camsat", "transform",
+        "datasets", "deep_dcec", "store", "descriptors",
     )
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ LEVELS = [
     {"grouping"},
     {"cli"},
 ]
+SKIPPED = re.compile(r"#|import |from .* import ")
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 
 
@@ -129,3 +131,15 @@ def test_notebooks_are_thin_and_clean(path):
         assert "parameters" in cell["metadata"].get("tags", []) or source.count("\n") < 15, source
         kinds = {type(node) for node in ast.walk(ast.parse(source.replace("%", "#%")))}
         assert not kinds & {ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.While, ast.Try, ast.With}
+
+
+def test_nothing_is_written_twice():
+    """No ten lines of the package stand in two places; blank lines, comments, imports and brackets do not count."""
+    seen: dict[tuple[str, ...], str] = {}
+    for path in modules():
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        told = [(n, line) for n, line in enumerate(lines, 1) if re.search(r"\w", line) and not SKIPPED.match(line)]
+        for start in range(len(told) - 9):
+            run = told[start : start + 10]
+            place = f"{path.relative_to(PACKAGE)}:{run[0][0]}"
+            assert seen.setdefault(tuple(line for _, line in run), place) == place, place
