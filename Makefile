@@ -18,9 +18,9 @@ LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 TORCH ?= torch==2.13.0
 
 # Several processes that compile the same function at once can spoil numba's cache: before the tests run side by side,
-# two processes compile what they use, each the functions of other files.
+# processes of their own compile what they use, each the functions of other files.
 NUMBA := $(shell grep -rl "from numba import" audioclust --include=*.py)
-COMPILED := $(VENV)/.compiled-layout $(VENV)/.compiled-rest
+COMPILED := $(VENV)/.compiled-layout $(VENV)/.compiled-sound $(VENV)/.compiled-groups
 
 define COMPILE_LAYOUT
 import numpy
@@ -29,14 +29,19 @@ umap_class()(n_components=5, metric="cosine", random_state=0).fit(numpy.random.d
 endef
 export COMPILE_LAYOUT
 
-define COMPILE_REST
+define COMPILE_SOUND
 import librosa, numpy
-from audioclust import clustering
-noise = numpy.random.default_rng(0).normal(size=22050)
-librosa.feature.chroma_stft(y=noise, sr=22050)
-[clustering.make(name).fit(noise[:19200].reshape(100, 192)) for name in ("hdbscan", "auto")]
+librosa.feature.chroma_stft(y=numpy.random.default_rng(0).normal(size=22050), sr=22050)
 endef
-export COMPILE_REST
+export COMPILE_SOUND
+
+define COMPILE_GROUPS
+import numpy
+from audioclust import clustering
+noise = numpy.random.default_rng(0).normal(size=(100, 192))
+[clustering.make(name).fit(noise) for name in ("hdbscan", "auto")]
+endef
+export COMPILE_GROUPS
 
 define LOCK_HEAD
 # Made by "make lock": the libraries of requirements.txt and of the extras dev, cluster and widget, for Python 3.11 and newer
@@ -78,8 +83,12 @@ $(VENV)/.compiled-layout: $(READY)
 	$(PY) -W ignore -c "$$COMPILE_LAYOUT"
 	touch $@
 
-$(VENV)/.compiled-rest: $(READY) $(NUMBA)
-	$(PY) -W ignore -c "$$COMPILE_REST"
+$(VENV)/.compiled-sound: $(READY)
+	$(PY) -W ignore -c "$$COMPILE_SOUND"
+	touch $@
+
+$(VENV)/.compiled-groups: $(READY) $(NUMBA)
+	$(PY) -W ignore -c "$$COMPILE_GROUPS"
 	touch $@
 
 # the versions of today; resemblyzer is there for its weights alone: its own dependencies need a compiler
