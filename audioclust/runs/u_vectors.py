@@ -111,6 +111,7 @@ def curves(run: Run, learned: Learned, column: str | None) -> pd.DataFrame:
             table[name] = [scores(vectors, truth, starts=1)["acc"] for vectors in model.watched_.astype(float)]
         ax = plots.loss_curves(table[["epoch", "changed", *sides]], title="At every check")
         ax.set(yscale="linear", ylim=(0, 1), xlabel="check", ylabel="share of the segments, or ACC")
+        ax.locator_params(axis="x", integer=True)
         ax.axvline(model.chosen_, color="black", linewidth=1, label="chosen")
         if "ground" in table:
             ax.axvline(int(table["ground"].argmax()), color="black", linewidth=1, linestyle=":", label="best by labels")
