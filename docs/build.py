@@ -15,7 +15,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, BUILD = ROOT / "docs", ROOT / "docs" / "_build"
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
-QUICK = {"00_prepare": {"options": {"speakers": 4, "words": 3, "takes": 4}}, "05_autoencoder_dcec": {"epochs": 30}}
+QUICK: dict[str, dict] = {  # outputs to look at, not results: those are in docs/results.md
+    "00_prepare": {"options": {"speakers": 4, "words": 3, "takes": 4}},
+    "04_classical_clustering": {"labels": ["speaker"], "seeds": [0]},
+    "05_autoencoder_dcec": {
+        "labels": ["speaker"], "seeds": [0], "epochs": 30,
+        "params": {"autoencoder": {"scale": "pixel"}, "dcec": {"max_iter": 400}},
+    },
+    "07_u_vectors": {"settings": {"steps": 200, "check_every": 50, "channels": 32}},
+    "08_camsat": {"losses": ["aam", "softmax"], "flips": [0.4], "many": [1, 2]},
+}  # fmt: skip
 ROOMS = (
     "project", "datasets", "audio", "features", "embeddings", "evaluation", "clustering", "deep", "curation", "report",
     "report.plots", "report.tables", "runs", "grouping", "plugins", "parallel", "installation",
