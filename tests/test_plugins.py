@@ -1,5 +1,6 @@
 """Code of one's own, known in every process."""
 
+import os
 import sys
 
 import pytest
@@ -41,3 +42,15 @@ def test_an_error_in_the_plugin_is_its_own(tmp_path):
         plugins.load(["broken.py"], tmp_path)
     (tmp_path / "broken.py").write_text("answer = 42\n")
     plugins.load(["broken.py"], tmp_path)
+
+
+def test_a_file_is_read_as_it_is_now(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    mine = tmp_path / "mine.py"
+    for answer in (1, 2):
+        mine.write_text(f"answer = {answer}\n")
+        os.utime(mine, (1e9, 1e9))  # within one second, and of one size
+        monkeypatch.setattr(plugins, "_LOADED", {})
+        plugins.load([str(mine)])
+        assert plugins._LOADED[str(mine)].answer == answer
+    assert list(tmp_path.iterdir()) == [mine]
