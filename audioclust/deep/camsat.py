@@ -124,7 +124,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         The upper bound that was used.
     n_iter_ : int
         Steps that were made.
-    probabilities_ : array of float32 [shape=(n, bound_)]
+    probabilities_ : array of float32 [shape=(n, bound)]
         Predictions of the network.
     embedding_ : array of float32 [shape=(n, width)]
         Output of the second hidden layer.
@@ -270,7 +270,7 @@ class CAMSAT(ClusterMixin, VectorEstimator):
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the network's predictions of vectors [shape=(n, bound_)]."""
+        """Return the network's predictions of vectors [shape=(n, bound)]."""
         check_is_fitted(self, "network_")
         head = torch.nn.Sequential(self.network_.encoder, self.network_.head, torch.nn.Softmax(dim=1))
         return np.concatenate(list(self._passed(head, self._check_rows(X))))
