@@ -78,7 +78,11 @@ RIVALS = {
     "Ward(K)": Rival(ward, unit=True),
     "GMM(K)": Rival(mixture, parting=0.1),
     "one cluster": Rival(lambda Z, bound, seed: np.zeros(len(Z), dtype=int), parting=0.25, threshold=0.15),
+    "K-Means(K), 64": Rival(kmeans, 64, unit=True),
+    "Ward(K), 64": Rival(ward, 64, unit=True),
+    "GMM(K), 64": Rival(mixture, 64, threshold=0.3),
 }
+"""With 64 components, as CAMSAT has, too: 32 are enough for 30 people and their mirror images, perhaps not for 60."""
 
 IMSAT = {**SETTINGS["imsat"], "adversarial_weight": 6.0, "adversarial_length": 0.5}
 """Without positives, the adversarial term has to do all the work: more and longer than beside them."""
@@ -112,6 +116,9 @@ METHODS: dict[str, Method] = {
     "levels": _named("levels"),
     "auto": _named("auto"),
     "spectral, k given": _spectral,
+    "spectral, k given, usual settings": lambda X, bound, k, seed: {
+        "": clustering.make("spectral", n_clusters=k, random_state=seed).fit(X).labels_
+    },
 }
-UNSEEDED = ("Ward(K)", "one cluster", "HDBSCAN", "levels", "auto")
+UNSEEDED = ("Ward(K)", "Ward(K), 64", "one cluster", "HDBSCAN", "levels", "auto")
 """Methods that draw nothing."""
