@@ -185,7 +185,9 @@ def _differences(table: pd.DataFrame) -> pd.DataFrame:
     wide = table.pivot(index=["seed", "split"], columns=["labels", "loss"], values="eer").dropna(axis=1)
     done = []
     for pair in PAIRS:
-        losses = [loss for loss in wide[pair[0]] if loss in wide[pair[1]]]
+        losses = [loss for loss in dict.fromkeys(table["loss"]) if all((name, loss) in wide for name in pair)]
+        if not losses:
+            continue  # one of the two was a single cluster: nothing was trained
         one, other = (wide[name][losses] for name in pair)
         sides = {loss: (one[loss], other[loss]) for loss in losses}
         sides["mean of losses"] = one.mean(axis=1), other.mean(axis=1)
