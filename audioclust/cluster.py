@@ -160,17 +160,17 @@ class Cluster:
         try:
             while True:
                 while len(under_way) < WINDOW * self.count and (start := next(starts, None)) is not None:
-                    part = items[start : start + size]
+                    part = [items[place] for place in range(start, min(start + size, len(items)))]
                     under_way.append((start, self._client.submit(_on_one_thread, part, **sent)))
                 if not under_way:
                     return
                 first, future = under_way.popleft()
                 yield from self._result(future)
         except KilledWorker:
-            part = items[first : first + size]
+            after = min(first + size, len(items)) - first - 1
             raise RuntimeError(
-                f"several workers were lost (is memory short?) at {part[0]!r:.200}"
-                + (f" or one of the {len(part) - 1} after it" if len(part) > 1 else "")
+                f"several workers were lost (is memory short?) at {items[first]!r:.200}"
+                + (f" or one of the {after} after it" if after else "")
             ) from None
         except (CancelledError, OSError) as error:
             self.check(error)

@@ -23,7 +23,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import joblib
 import numpy as np
@@ -36,7 +36,7 @@ with warnings.catch_warnings():  # in a notebook without ipywidgets it draws wit
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
-__all__ = ["Jobs", "Workers", "cores", "end_with", "map", "progress", "quiet", "worker_count"]
+__all__ = ["Jobs", "OnDemand", "Workers", "cores", "end_with", "map", "progress", "quiet", "worker_count"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 SCRATCH = "AUDIOCLUST_SCRATCH"  # names a folder that all workers of a cluster see
 PROGRESS_FILE = "AUDIOCLUST_PROGRESS"  # names the file that a quiet process writes its progress to
+AHEAD = 10_000  # results that wait for the caller, at most: where it is slow, or one item takes very long
 
 
 def cores() -> int:
@@ -133,7 +134,7 @@ def map(
     function : callable
         Picklable when more than one process is asked for. An exception it raises is raised here.
     items : iterable
-        The work, one call each.
+        The work, one call each. A sequence is asked for its items one by one, as they are sent: :class:`OnDemand`.
     jobs : int or str
         See the module's opening.
     description : str
@@ -153,9 +154,46 @@ def map(
     >>> list(map(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    work = list(items)
+    work = items if isinstance(items, Sequence) else list(items)
     with Workers(jobs) as workers:
         yield from progress(workers.map(function, work, chunk=chunk, arrays=arrays), description, len(work))
+
+
+class OnDemand(Sequence[Item]):
+    """A sequence whose items are made when they are asked for, so that none takes memory before or after.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    make : callable
+        From a place (0 to count - 1) to the item there. Threads may call it.
+
+    Examples
+    --------
+    >>> squares = OnDemand(4, lambda place: place**2)
+    >>> list(squares), squares[-1], list(squares[:2])
+    ([0, 1, 4, 9], 9, [0, 1])
+    >>> list(map(abs, squares))
+    [0, 1, 4, 9]
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Item]) -> None:
+        self._places = range(count)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Item]: ...
+    def __getitem__(self, place: int | slice) -> Item | Sequence[Item]:
+        if isinstance(place, slice):
+            places = self._places[place]
+            return OnDemand(len(places), lambda at: self._make(places[at]))
+        return self._make(self._places[place])
 
 
 class Workers:
@@ -235,6 +273,8 @@ class Workers:
     ) -> Iterator[Result]:
         """Yield ``function(item, *arrays)`` of every item, in the items' order.
 
+        Items are asked for one by one, shortly before they are sent, and asked for again where a worker was lost.
+
         Arrays are written to a file once for all calls in the block, and workers read from it what they use: it lies in
         the temporary folder, or, for a cluster, in the one that the environment variable ``AUDIOCLUST_SCRATCH`` names.
 
@@ -255,9 +295,9 @@ class Workers:
             return
         done, alone = 0, 0  # how many are done, how many of the next are done one at a time
         while done < len(items):
-            part = items[done : done + 1] if alone else items[done:]
+            part = range(done, min(done + (1 if alone else AHEAD), len(items)))
             try:
-                for result in self._on_this_machine(function, part, chunk):
+                for result in self._on_this_machine(function, (items[place] for place in part), chunk):
                     yield result
                     done += 1
                 alone = max(0, alone - 1)
@@ -278,7 +318,7 @@ class Workers:
             self._files[id(array)] = array, path  # the array is kept: another one cannot get its id
         return self._files[id(array)][1]
 
-    def _on_this_machine(self, function: Callable, items: Sequence[Any], chunk: int | str) -> Iterator:
+    def _on_this_machine(self, function: Callable, items: Iterable[Any], chunk: int | str) -> Iterator:
         with joblib.parallel_config("loky", n_jobs=max(2, self.count), inner_max_num_threads=1):
             started = {"initializer": _start, "initargs": (os.getpid(), plugins.loaded())}
             pool = joblib.Parallel(return_as="generator", batch_size=chunk, **started)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import weakref
 
 import pytest
 import threadpoolctl
@@ -73,6 +74,60 @@ def test_a_worker_that_the_system_ends_costs_nothing(tmp_path):
         list(parallel.map(_end_once, [tmp_path / "a.ok", tmp_path / "b.always"], jobs=2, chunk=1))
 
 
+class _Item:
+    """Something that can be counted as long as it lives in this process."""
+
+    def __init__(self, number):
+        self.number = number
+
+
+def _number(item):
+    return item.number
+
+
+def _watched(count):
+    """A sequence of items, what has been asked for, and what still lives of it."""
+    asked, living = [], weakref.WeakSet()
+
+    def make(place):
+        item = _Item(place)
+        asked.append(place)
+        living.add(item)
+        return item
+
+    return parallel.OnDemand(count, make), asked, living
+
+
+def test_items_on_demand_are_a_sequence():
+    items = parallel.OnDemand(5, lambda place: 10 * place)
+    assert list(items) == [0, 10, 20, 30, 40]
+    assert items[-1] == 40
+    assert list(items[1:4]) == list(items[-4:-1]) == [10, 20, 30]
+    assert 30 in items
+    with pytest.raises(IndexError):
+        items[5]
+
+
+def test_items_are_asked_for_when_they_are_sent_and_not_kept():
+    items, asked, living = _watched(400)
+    for done, number in enumerate(parallel.map(_number, items, jobs=2, chunk=1)):
+        assert number == done
+        assert len(living) <= len(asked) - done  # never one whose result has been given
+    assert asked == list(range(400))
+    assert not living
+
+
+def test_results_do_not_pile_up_where_the_caller_is_slow(monkeypatch):
+    monkeypatch.setattr(parallel, "AHEAD", 20)
+    items, asked, _ = _watched(60)
+    results = parallel.map(_number, items, jobs=2)
+    assert next(results) == 0
+    time.sleep(0.5)
+    assert asked == list(range(20))
+    assert list(results) == list(range(1, 60))
+    assert asked == list(range(60))
+
+
 def _known_plugins(_):
     return [name for name in plugins.loaded() if name.endswith("mine.py")]
 
@@ -126,6 +181,17 @@ def test_the_scheduler_holds_few_tasks_at_once(scheduler, tmp_path):
         assert [next(results) for _ in range(20)] == [str(i) for i in range(1, 21)]
         results.close()  # whoever stops takes nothing, and what is under way is cancelled
         assert list(workers.map(_square, range(3))) == [0, 1, 4]
+
+
+def test_a_cluster_asks_for_few_items_ahead(scheduler):
+    items, asked, living = _watched(200)
+    ahead = []
+    for done, number in enumerate(parallel.map(_number, items, jobs=scheduler.scheduler_address, chunk=2)):
+        assert number == done
+        ahead.append(len(asked) - done)
+    assert max(ahead) == 2 * 2 * cluster.WINDOW  # two workers, two items per task
+    assert asked == list(range(200))
+    assert not living
 
 
 def _touch(path):
