@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
@@ -196,5 +197,4 @@ def _jaccard(labels: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.f
 
 def spread(grouping: Any, place: NDArray[np.intp]) -> Any:
     """Return a level or rung of the rows of the caller; its groups are numbered by the rows in canonical order."""
-    first, numbers = np.unique(grouping.labels, return_index=True, return_inverse=True)[1:]
-    return replace(grouping, labels=np.argsort(np.argsort(first))[numbers][place])
+    return replace(grouping, labels=pd.factorize(grouping.labels)[0][place])

@@ -111,11 +111,9 @@ def merge_clusters(graph: Any, labels: ArrayLike, *, threshold: float = THRESHOL
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from audioclust.clustering.positives import shared_neighbour_graph
-    >>> X = np.repeat([[1.0, 0.0], [0.0, 1.0]], 6, axis=0) + 0.1 * np.random.default_rng(0).standard_normal((12, 2))
-    >>> merge_clusters(shared_neighbour_graph(X, 4), [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2]).tolist()
-    [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
+    >>> graph = np.kron(np.eye(2), np.ones((4, 4))) - np.eye(8)  # two groups of four
+    >>> merge_clusters(graph, [0, 0, 1, 1, 2, 2, 2, 2]).tolist()
+    [0, 0, 0, 0, 1, 1, 1, 1]
     """
     graph, merged, numbers = _checked(graph, labels, threshold)
     known = merged >= 0

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -231,7 +232,7 @@ class UVectors(NetworkEstimator):
         _warn_of_single_frames(given, self.pseudo_label)
         augmentation.prepare(frames.samples.shape[1])
         order, _ = canonical(frames.samples)
-        ordered = _numbered(given[order])
+        ordered = pd.factorize(given[order])[0]  # numbered as they first appear: their names change nothing
         watched = None if watch is None else watch.samples
         self._begin = ordered, augmentation, watched
         self._learn(frames.samples, groups=_digest(ordered), watched=None if watched is None else _digest(watched))
@@ -376,12 +377,6 @@ def _warn_of_single_frames(groups: np.ndarray, kind: str) -> None:
             "and says little about the voice; give longer recordings, a shorter frame or pseudo_label='file'",
             stacklevel=3,
         )
-
-
-def _numbered(groups: NDArray[Any]) -> NDArray[np.int64]:
-    """Return group numbers by where each comes first, so that their names do not matter."""
-    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[place].astype(np.int64)
 
 
 def _digest(values: np.ndarray) -> str:
