@@ -46,6 +46,27 @@ def test_without_labels_nothing_is_scored_and_k_is_estimated(tmp_path, blobs):
     assert files.read_json(run.folder / "run.json")["status"] == "complete"
 
 
+@pytest.mark.parametrize(
+    ("columns", "scored", "said"),
+    [
+        ({"speaker": list("abc"), "label": ["x"] * 3}, "speaker", "scored against: speaker (3)"),
+        ({"speaker": [None] * 3, "label": list("abc")}, "label", "scored against: label (3)"),
+        ({"label": list("abc")}, "label", "scored against: label (3)"),
+        ({"label": [None] * 3}, None, "NOT SCORED: no recording has a value in speaker or label"),
+    ],
+)
+def test_by_default_voices_are_scored_by_speaker_or_by_the_folder_they_lie_in(tmp_path, blobs, columns, scored, said):
+    X, index = blobs
+    index = index[["path"]].assign(**{name: np.repeat(values, 8) for name, values in columns.items()})
+    values = {"project": str(tmp_path), "figures": False, "algorithms": ["agglomerative"], "params": {}}
+    run = runs.Run(runs.check("06_speaker_embeddings", values))
+    assert run.scored_against(index).startswith(said)
+    (row,) = run.cluster(X, index, **WHAT).itertuples()
+    assert row.label == scored
+    assert run.known_labels(index) == ([scored] if scored else [])
+    assert row.acc == 1 if scored else np.isnan(row.acc)
+
+
 def test_one_that_raises_is_named_and_the_others_go_on(tmp_path, blobs):
     run = a_run(tmp_path, algorithms=["kmeans", "dbscan"], params={"dbscan": {"min_samples": -3}}, seeds=[0])
     table = run.cluster(*blobs, **WHAT).set_index("algorithm")

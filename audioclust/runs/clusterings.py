@@ -19,7 +19,7 @@ import pandas as pd
 from audioclust import clustering
 from audioclust.clustering.registry import Entry
 
-__all__ = ["FEWEST_TO_ESTIMATE", "Fit", "Task", "fit", "tasks"]
+__all__ = ["FEWEST_TO_ESTIMATE", "Fit", "Task", "fit", "is_labelled", "label_columns", "scored_against", "tasks"]
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +93,48 @@ class Fit:
         return asdict(used) if is_dataclass(used) and not isinstance(used, type) else {}
 
 
+def label_columns(asked: Sequence[str] | None, index: pd.DataFrame) -> list[str]:
+    """Return the columns to score against: those asked for, or by default who speaks.
+
+    That is ``speaker``, or ``label`` where nobody wrote down the speakers: in a folder of one's own, the folder that a
+    recording lies in.
+
+    Examples
+    --------
+    >>> label_columns(None, pd.DataFrame({"path": ["ann/1.wav", "bob/1.wav"], "label": ["ann", "bob"]}))
+    ['label']
+    """
+    if asked is not None:
+        return [*asked]
+    return next(([column] for column in ("speaker", "label") if is_labelled(index, column)), [])
+
+
+def is_labelled(index: pd.DataFrame, column: str | None) -> bool:
+    """Whether any recording has a value in this column."""
+    return column in index and bool(index[column].notna().any())
+
+
+def scored_against(asked: Sequence[str] | None, index: pd.DataFrame) -> str:
+    """Say what there is to score by, and how many of each; or that there is nothing, and what would be.
+
+    Examples
+    --------
+    >>> index = pd.DataFrame({"path": ["ann/1.wav", "bob/1.wav"], "label": ["ann", "bob"]})
+    >>> scored_against(["label"], index)
+    'scored against: label (2)'
+    """
+    columns = label_columns(asked, index)
+    if known := [f"{column} ({index[column].nunique()})" for column in columns if is_labelled(index, column)]:
+        return f"scored against: {', '.join(known)}"
+    wanted = "speaker or label" if asked is None else " or ".join(asked) or "a column of labels"
+    return f"NOT SCORED: no recording has a value in {wanted}. A folder per voice gives labels; `labels` names others."
+
+
 def tasks(
     index: pd.DataFrame,
     *,
     algorithms: Sequence[str],
-    labels: Sequence[str],
+    labels: Sequence[str] | None,
     k: int | str,
     k_max: int,
     seeds: Sequence[int],
@@ -117,7 +154,7 @@ def tasks(
     estimate_from : np.ndarray [shape=(n, d)]
         What the number of clusters is estimated from.
     """
-    columns: list[str | None] = [*labels] or [None]
+    columns: list[str | None] = [*label_columns(labels, index)] or [None]
     estimate: int | None = None
     for name in algorithms:
         entry, given = clustering.entry(name), dict(params.get(name, {}))

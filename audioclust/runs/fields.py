@@ -160,7 +160,7 @@ class Clustering(Corrected, OnAudio):
 
     takes: ClassVar[str] = "vectors"  # what the algorithms are fitted on
     metric: ClassVar[str] = "euclidean"  # of silhouettes and of the recordings to listen to
-    labels: list[str] = ["label"]  # columns to score against; none needs to be there
+    labels: list[str] | None = ["label"]  # columns to score against; none needs to be there; None: who speaks
     algorithms: list[str] = Field(min_length=1)
     params: dict[str, dict[str, Any]] = {}  # algorithm -> its parameters
     k: int | Literal["labels", "estimate"] = "labels"

@@ -102,7 +102,7 @@ class Voices(Clustering):
 
     metric: ClassVar[str] = "cosine"
     join: dict[str, Any] | None = None  # by, order: clips to join before, see `audioclust.datasets.join_takes`
-    labels: list[str] = ["speaker"]
+    labels: list[str] | None = None  # `speaker`, or `label` where there are no speakers
     seeds: list[int] = Field([0], min_length=1)
     projection: Projection = "tsne"
 

@@ -164,7 +164,7 @@ class Run:
     ) -> dict[str, Any]:
         """Score a clustering that was made elsewhere and record it; returns its scores."""
         labelled = label is not None and label in index
-        truth = index[label].to_numpy() if labelled and index[label].notna().any() else None
+        truth = index[label].to_numpy() if clusterings.is_labelled(index, label) else None
         said = list(dict.fromkeys(warnings))  # an estimator may have said the same, with its name before it
         named = said + [each for each in degenerate.check(labels, asked=k) if not any(w.endswith(each) for w in said)]
         scores = evaluation.evaluate(labels, truth, X)
@@ -278,14 +278,19 @@ class Run:
         here = heard.of(index)
         self.several = here.several
         self.outputs["corrections"] = {"used": len(here), "of other recordings": here.elsewhere}
-        for column in [*p.labels] or [None]:
+        columns: list[str | None] = [*clusterings.label_columns(p.labels, index)] or [None]
+        for column in columns:
             self.add(labels, X, index, algorithm=f"{self.answer}:corrected", label=column, **what)
         return labels, here.named(labels)
 
     def known_labels(self, index: pd.DataFrame) -> list[str]:
         """Return the label columns of the parameters that `index` has values in."""
-        labels: list[str] = getattr(self.parameters, "labels", [])
-        return [column for column in labels if column in index and index[column].notna().any()]
+        columns = clusterings.label_columns(getattr(self.parameters, "labels", []), index)
+        return [column for column in columns if clusterings.is_labelled(index, column)]
+
+    def scored_against(self, index: pd.DataFrame) -> str:
+        """Say which label columns there are to score by, or that there are none."""
+        return clusterings.scored_against(self.parameters.labels, index)  # type: ignore[attr-defined]
 
     def stability(self, X: np.ndarray, index: pd.DataFrame, *, rounds: int = 5) -> tuple[str, pd.DataFrame]:
         """Cluster parts of the recordings anew as the answer was, and say how well that agrees with it.
