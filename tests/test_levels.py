@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pynndescent
 import pytest
 from scipy.sparse import csr_array
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
@@ -125,6 +126,9 @@ def test_approximate_neighbours_of_very_many(monkeypatch):
     assert close.shape == exact.shape
     assert not (close == np.arange(300)[:, None]).any()
     assert np.mean([len(set(a) & set(b)) for a, b in zip(exact, close, strict=True)]) > 7
+    stats = pynndescent.utils.build_candidates_owner.stats
+    assert stats.cache_path  # what was compiled is kept for later processes
+    assert sum(stats.cache_hits.values()) + sum(stats.cache_misses.values()) > 0
 
 
 def test_agreement_is_the_adjusted_mutual_information(rng):

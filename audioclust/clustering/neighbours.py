@@ -15,6 +15,7 @@ from scipy.sparse import coo_array, csr_array
 from sklearn.neighbors import NearestNeighbors
 
 from audioclust import parallel
+from audioclust.clustering.compiled import nn_descent_class
 
 __all__ = ["directions", "nearest", "nearest_distances", "nearest_of_graph", "nearest_to", "union_graph"]
 
@@ -45,10 +46,9 @@ def nearest(X: NDArray[np.floating], k: int, *, random_state: int = 0, jobs: par
     """
     n = len(X)
     if n >= APPROXIMATE:
-        from pynndescent import NNDescent
-
         rows = X.astype(np.float32, copy=False)
-        table = NNDescent(rows, "cosine", n_neighbors=k + 1, random_state=random_state).neighbor_graph[0]
+        found = nn_descent_class()(rows, "cosine", n_neighbors=k + 1, random_state=random_state)
+        table = found.neighbor_graph[0]
         others = table != np.arange(n)[:, None]
         others[others.all(axis=1), -1] = False  # a row that is not among its own neighbours has one too many
         return table[others].reshape(n, k)

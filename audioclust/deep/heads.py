@@ -30,7 +30,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
-from audioclust.clustering.speakers.umap_hdbscan import umap_class
+from audioclust.clustering.compiled import umap_class
 
 __all__ = ["HEADS", "kmeans", "n2d"]
 

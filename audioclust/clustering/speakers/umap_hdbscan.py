@@ -13,19 +13,18 @@ Zheng et al.: Reformulating speaker diarization as community detection with emph
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioclust.clustering.base import OrderedClusterer
+from audioclust.clustering.compiled import umap_class
 from audioclust.clustering.hdbscan import HDBSCAN
 from audioclust.geometry import unit_rows
 from audioclust.validation import check_number, check_seed
 
-__all__ = ["UMAPHDBSCAN", "umap_class"]
+__all__ = ["UMAPHDBSCAN"]
 
 
 class UMAPHDBSCAN(OrderedClusterer):
@@ -106,21 +105,3 @@ class UMAPHDBSCAN(OrderedClusterer):
                 min_dist=0.0,
                 random_state=seed,
             ).fit_transform(X)
-
-
-@cache
-def umap_class() -> Any:
-    """Return the class UMAP, imported when it is needed; what it compiles is kept for the processes that come later.
-
-    The package compiles anew in every process, which takes about 20 s.
-    """
-    from umap import UMAP, umap_, utils
-
-    for module, name in (
-        (utils, "fast_knn_indices"),
-        (umap_, "smooth_knn_dist"),
-        (umap_, "compute_membership_strengths"),
-    ):
-        with suppress(AttributeError, RuntimeError):  # another version of umap; no folder that can be written
-            getattr(module, name).enable_caching()
-    return UMAP

@@ -63,7 +63,7 @@ def project_2d(X: np.ndarray, method: str = "pca", *, random_state: int = 0) -> 
         # Threads add in an order of their own, and t-SNE amplifies the difference: one thread, one map.
         with threadpool_limits(1):
             return np.asarray(model.fit_transform(compact), dtype=float)
-    from audioclust.clustering.speakers.umap_hdbscan import umap_class
+    from audioclust.clustering.compiled import umap_class
 
     model = umap_class()(n_neighbors=min(15, n - 1), random_state=random_state, n_jobs=1, init=_pca(X))
     return np.asarray(model.fit_transform(X), dtype=float)
