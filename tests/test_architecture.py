@@ -18,6 +18,7 @@ LEVELS = [
         "project",
         "recording",
         "geometry",
+        "places",
         "validation",
         "plugins",
         "text",

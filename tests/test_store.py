@@ -17,6 +17,7 @@ import soundfile
 from audioclust import audio, features, files
 from audioclust.features import extraction, images, vectors
 from audioclust.features import table as table_module
+from audioclust.places import Places
 
 FEATURES = features.FEATURES
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,12 +185,12 @@ def test_work_is_shared_out_by_how_long_recordings_are(tmp_path):
     entries = {"mel": extraction.Entry.at(tmp_path, "mel", extraction.Settings.of({}))}
 
     def shared_out(lengths):
-        paths = {str(i): str(i) for i in range(len(lengths))}
-        seconds = dict(zip(paths, lengths, strict=True))
-        tasks = extraction._tasks(paths, tmp_path, seconds, entries, 2, False)
-        names = [[sha256 for sha256, *_ in task.recordings] for task in tasks]
-        assert [sha256 for part in names for sha256 in part] == list(paths)
-        return [len(part) for part in names]
+        names = [str(i) for i in range(len(lengths))]
+        table = pd.DataFrame({"sha256": names, "path": names, "duration": lengths})
+        tasks = extraction._tasks(table, Places.among(names), tmp_path, entries, 2, False)
+        parts = [[sha256 for sha256, *_ in task.recordings] for task in tasks]
+        assert [sha256 for part in parts for sha256 in part] == names
+        return [len(part) for part in parts]
 
     assert shared_out([3600.0] * 4) == [1, 1, 1, 1], "hours: a worker takes one at a time"
     assert shared_out([2.0] * 20) == [8, 8, 4], "not less than 16 s at once"
@@ -430,7 +431,7 @@ def test_a_damaged_store_is_computed_again(root, tmp_path, caplog, name, damage)
 def test_one_flipped_bit_is_noticed_and_only_its_rows_computed_again(
     root, tmp_path, caplog, name, analysed, monkeypatch
 ):
-    monkeypatch.setattr("audioclust.features.store._GROUP", 4)
+    monkeypatch.setattr("audioclust.features.shards._GROUP", 4)
     names = ["mfcc", "mfcc_no0"]
     found = extract(root, tmp_path / "store", features=names)
     expected = {name: (found.vectors(name, scale=None)[0], np.array(found.images(name)[0])) for name in names}
@@ -493,6 +494,26 @@ def test_what_is_not_finite_never_enters_the_store(root, tmp_path, rng):
     for name in FEATURES:
         assert np.isfinite(found.entries[name].column("mean")).all()
         assert len(found.entries[name].stored()) == 9
+
+
+def test_a_shard_damaged_while_shards_are_put_in_order_costs_only_its_rows(root, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(extraction, "_SHARD", 3)
+    assemble = extraction.Entry.assemble
+
+    def damaged(entry, places):
+        path = entry._shards()[0]
+        whole = bytearray(path.read_bytes())
+        whole[-2000] ^= 1  # in its images: the names before them are still read
+        path.write_bytes(whole)
+        assemble(entry, places)
+
+    monkeypatch.setattr(extraction.Entry, "assemble", damaged)
+    found = extract(root, tmp_path / "store")
+    assert "damaged" in caplog.text
+    assert len(found.entries["mel"].stored()) == 6
+    monkeypatch.undo()
+    again = extract(root, tmp_path / "store")
+    assert_same(content(again), content(extract(root, tmp_path / "fresh")))
 
 
 def test_a_damaged_shard_is_computed_again(root, tmp_path, monkeypatch, caplog):

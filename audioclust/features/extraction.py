@@ -11,8 +11,10 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +25,13 @@ from threadpoolctl import threadpool_limits
 from audioclust import files, parallel
 from audioclust.audio import load, streamed
 from audioclust.features.settings import Settings
+from audioclust.features.shards import Rows
 from audioclust.features.spectra import analyse, warn_of_empty_bands
 from audioclust.features.spectrum import joined
-from audioclust.features.store import Entry, Rows
+from audioclust.features.store import Entry
 from audioclust.features.summaries import Summaries
 from audioclust.features.table import FEATURES, check_features
+from audioclust.places import Places
 from audioclust.recording import RecordingError
 
 if TYPE_CHECKING:
@@ -130,25 +134,26 @@ def _feature_set(usable: pd.DataFrame, problems: dict[str, str], store: Path, en
     table = usable.loc[failed, ["path"]].assign(problem=usable.loc[failed, "sha256"].map(problems))
     for path, problem in table.itertuples(index=False):
         log.warning("%s: %s", path, problem)
-    return FeatureSet(usable[~failed].reset_index(drop=True), table.reset_index(drop=True), store, entries)
+    left = usable[~failed] if problems else usable  # a choice would be a copy
+    return FeatureSet(left.reset_index(drop=True), table.reset_index(drop=True), store, entries)
 
 
 def _computed(
     usable: pd.DataFrame, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
 ) -> dict[str, str]:
     """Bring the store up to date, and return the problems by SHA-256."""
-    paths = dict(zip(usable["sha256"], usable["path"], strict=True))
-    lengths = usable["duration"].fillna(1.0) if "duration" in usable else [1.0] * len(usable)
-    seconds = dict(zip(usable["sha256"], lengths, strict=True))
     for entry in entries.values():
         entry.create()
         entry.mend()
+    places = Places.among(usable["sha256"])
+    tasks = _tasks(usable, places, root, entries, jobs, arrays)
     problems: dict[str, str] = {}
-    tasks = _tasks(paths, root, seconds, entries, jobs, arrays)
     for failed in parallel.map(_work, tasks, jobs=jobs, description="features", chunk=1):
         problems |= failed
-    for entry in entries.values():
-        entry.assemble(list(paths))
+    threads = 1 if jobs == 1 else min(len(entries), parallel.cores())
+    with ThreadPoolExecutor(threads) as pool:  # reading, checksums and writing leave room for other threads
+        for _ in pool.map(lambda entry: entry.assemble(places), entries.values()):
+            pass
     return problems
 
 
@@ -156,7 +161,8 @@ def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
     for column in ("path", "sha256"):
         if column not in metadata:
             raise ValueError(f"metadata has no column {column!r}; make the table with datasets.scan")
-    usable = metadata[metadata["problem"].isna()] if "problem" in metadata else metadata
+    fine = metadata["problem"].isna() if "problem" in metadata else None
+    usable = metadata if fine is None or fine.all() else metadata[fine]
     if usable.empty:
         why = f"{len(metadata)} rows, each with a problem" if len(metadata) else "the folder holds no sound files"
         raise ValueError(f"metadata has no usable recording: {why}")
@@ -168,36 +174,49 @@ def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tasks(
-    paths: dict[str, str],
-    root: Path,
-    seconds: dict[str, float],
-    entries: dict[str, Entry],
-    jobs: parallel.Jobs,
-    arrays: bool,
-) -> list[_Task]:
+    usable: pd.DataFrame, places: Places, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
+) -> Sequence[_Task]:
     """Divide what the store lacks among the workers, by how long the recordings are."""
-    missing: dict[str, tuple[str, ...]] = {}
-    for name, entry in entries.items():
-        held = {*entry.stored(), *entry.waiting()}
-        for sha256 in paths:
-            if sha256 not in held or (arrays and not entry.array(sha256).exists()):
-                missing[sha256] = (*missing.get(sha256, ()), name)
-    one_of_each = {names: names for names in missing.values()}  # many equal tuples would take much memory
-    workers = max(1, parallel.worker_count(jobs))
-    left = sum(seconds[sha256] for sha256 in missing)
-    tasks: list[_Task] = []
-    room = 0.0
-    for sha256, path in paths.items():
-        if sha256 not in missing:
-            continue
-        if room <= 0 or len(tasks[-1].recordings) == _SHARD:
-            tasks.append(_Task([], root, entries, arrays))
-            room = min(max(left / (2 * workers), _SECONDS[0]), _SECONDS[1])  # less and less: all end at about one time
-        names = one_of_each[missing.pop(sha256)]
-        tasks[-1].recordings.append((sha256, path, float(seconds[sha256]), names))
-        room -= seconds[sha256]
-        left -= seconds[sha256]
-    return tasks
+    missing = _missing(usable["sha256"], places, entries, arrays)
+    rows = np.flatnonzero(missing.any(axis=1))
+    seconds = usable["duration"].fillna(1.0).to_numpy(np.float64)[rows] if "duration" in usable else np.ones(len(rows))
+    ends = _ends(seconds, max(1, parallel.worker_count(jobs)))
+
+    def task(number: int) -> _Task:
+        part = slice(ends[number - 1] if number else 0, ends[number])
+        table = usable[["sha256", "path"]].iloc[rows[part]]
+        asked = [tuple(compress(entries, each)) for each in missing[rows[part]]]
+        lines = zip(table["sha256"].tolist(), table["path"].tolist(), seconds[part].tolist(), asked, strict=True)
+        return _Task(list(lines), root, entries, arrays)
+
+    return parallel.OnDemand(len(ends), task)
+
+
+def _missing(sha256: pd.Series, places: Places, entries: dict[str, Entry], arrays: bool) -> npt.NDArray[np.bool_]:
+    """Return which features the store lacks of each recording [shape=(n, features)]; equal files count once."""
+    missing = np.repeat(places.first()[:, None], len(entries), axis=1)
+    for number, entry in enumerate(entries.values()):
+        held = places.of(np.concatenate([entry.stored(), entry.waiting()]))
+        lacks = np.ones(len(places), dtype=bool)
+        lacks[held[held >= 0]] = False
+        if arrays:
+            lacks |= [not entry.array(name).exists() for name in sha256]
+        missing[:, number] &= lacks
+    return missing
+
+
+def _ends(seconds: npt.NDArray[np.float64], workers: int) -> list[int]:
+    """Return where each task ends: less and less for each, so that all workers end at about one time."""
+    ends: list[int] = []
+    left, room, count = float(seconds.sum()), 0.0, 0
+    for number, length in enumerate(seconds):
+        if number and (room <= 0 or count == _SHARD):
+            ends.append(number)
+            room = count = 0
+        if not count:
+            room = min(max(left / (2 * workers), _SECONDS[0]), _SECONDS[1])
+        room, left, count = room - length, left - length, count + 1
+    return [*ends, len(seconds)] if len(seconds) else []
 
 
 def _work(task: _Task) -> dict[str, str]:

@@ -14,6 +14,7 @@ from audioclust import files, parallel
 from audioclust.features import images as pictures
 from audioclust.features import vectors as pooled
 from audioclust.features.store import Entry, why_stale
+from audioclust.places import Places, keys
 from audioclust.validation import check_choice
 
 __all__ = ["FeatureSet"]
@@ -194,15 +195,14 @@ class FeatureSet:
         check_choice("feature", feature, self.features)
         return self.entries[feature]
 
-    def _rows(self, entry: Entry) -> npt.NDArray[np.intp]:
+    def _rows(self, entry: Entry) -> npt.NDArray[np.signedinteger]:
         """Return where the recordings of the index stand in the entry."""
-        place = {sha256: i for i, sha256 in enumerate(entry.stored())}
-        try:
-            return np.array([place[sha256] for sha256 in self.index["sha256"]], dtype=np.intp)
-        except KeyError:
-            raise ValueError(f"{entry.folder} no longer holds all recordings of this set; extract again") from None
+        rows = Places.of_keys(entry.stored()).of(keys(self.index["sha256"]))
+        if (rows < 0).any():
+            raise ValueError(f"{entry.folder} no longer holds all recordings of this set; extract again")
+        return rows
 
-    def _peak(self, entry: Entry, rows: npt.NDArray[np.intp]) -> float:
+    def _peak(self, entry: Entry, rows: npt.NDArray[np.signedinteger]) -> float:
         return float(entry.column("peak")[rows].max())
 
     def _pooled(self, entry: Entry, pooling: str) -> npt.NDArray[np.float64]:

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bands", "chroma_bank", "cosines", "empty_bands", "mel_bank", "mel_blocks", "mel_centres", "window"]
+__all__ = ["Banded", "Bands", "chroma_bank", "cosines", "empty_bands", "mel_bands", "mel_bank", "mel_centres", "window"]
 
 Floats = npt.NDArray[np.float32]
 
-_BLOCK = 16  # mel bands per product in mel_blocks
+_GROUP = 16  # rows per product in Banded
 
 
 class Bands(NamedTuple):
@@ -80,22 +80,39 @@ def empty_bands(bands: Bands) -> int:
 
 
 @lru_cache
-def mel_blocks(bands: Bands) -> tuple[tuple[slice, slice, Floats], ...]:
-    """Cut :func:`mel_bank` into groups of neighbouring bands, each with only the bins that it hears.
+def mel_bands(bands: Bands) -> Banded:
+    """Return :func:`mel_bank` as what multiplies."""
+    return Banded(mel_bank(bands))
 
-    Returns
-    -------
-    tuple of (bins, bands, weights [shape=(bins, bands), float32])
-        ``mel[:, bands] = power[:, bins] @ weights`` for each: a tenth of the arithmetic of the full product.
+
+class Banded:
+    """A matrix whose rows see some neighbouring columns each, to multiply with: a tenth of the full arithmetic.
+
+    Parameters
+    ----------
+    matrix : np.ndarray [shape=(outputs, inputs), float32]
+
+    Examples
+    --------
+    >>> Banded(np.eye(3, dtype=np.float32))(np.array([[1, 2, 3]], dtype=np.float32))
+    array([[1., 2., 3.]], dtype=float32)
     """
-    bank = mel_bank(bands)
-    blocks = []
-    for first in range(0, len(bank), _BLOCK):
-        group = slice(first, min(first + _BLOCK, len(bank)))
-        heard = np.flatnonzero(bank[group].any(axis=0))
-        bins = slice(int(heard[0]), int(heard[-1]) + 1) if heard.size else slice(0, 1)
-        blocks.append((bins, group, np.ascontiguousarray(bank[group, bins].T)))
-    return tuple(blocks)
+
+    def __init__(self, matrix: Floats) -> None:
+        self._outputs = len(matrix)
+        self._parts = []
+        for first in range(0, len(matrix), _GROUP):
+            group = slice(first, min(first + _GROUP, len(matrix)))
+            seen = np.flatnonzero(matrix[group].any(axis=0))
+            inputs = slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 1)
+            self._parts.append((inputs, group, np.ascontiguousarray(matrix[group, inputs].T)))
+
+    def __call__(self, rows: Floats, out: Floats | None = None) -> Floats:
+        """Return ``rows @ matrix.T`` [shape=(n, outputs)], in `out` if given."""
+        out = np.empty((len(rows), self._outputs), np.float32) if out is None else out
+        for inputs, group, weights in self._parts:
+            np.matmul(rows[:, inputs], weights, out=out[:, group])
+        return out
 
 
 @lru_cache(maxsize=128)  # tunings come in steps of a hundredth of a semitone

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audioclust import files
+from audioclust.features.filters import Banded
 from audioclust.features.settings import IMAGE_SHAPE
 from audioclust.features.table import DEPTH, Feature
 
@@ -73,7 +74,7 @@ class Resizer:
 
     def add(self, values: npt.NDArray[np.floating]) -> None:
         """Take the next stretch [shape=(bands, frames)]."""
-        rows = (values.T @ _weights(len(values), self._shape[0])).T  # bands first: that leaves little
+        rows = _banded(len(values), self._shape[0])(values.T).T  # bands first: that leaves little
         first, self._taken = self._taken, self._taken + values.shape[1]
         self._image += rows @ _weights(self._frames, self._shape[1], first, self._taken)
 
@@ -90,8 +91,7 @@ def gray(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArra
     levels -= np.float32(low)
     levels *= np.float32(255 / (high - low))
     np.rint(levels, out=levels)
-    np.maximum(levels, 0, out=levels)
-    return np.minimum(levels, 255, out=levels).astype(np.uint8)
+    return np.clip(levels, np.float32(0), np.float32(255), out=levels).astype(np.uint8)
 
 
 def dataset_range(feature: Feature, images: npt.NDArray[np.floating], peak: float) -> tuple[float, float]:
@@ -138,9 +138,8 @@ def write_png(image: npt.NDArray[np.uint8], path: str | Path) -> Path:
     return path
 
 
-def _weights(size: int, pixels: int, first: int = 0, last: int | None = None) -> Floats:
+def _weights(size: int, pixels: int, first: int, last: int) -> Floats:
     """Matrix [shape=(last - first, pixels)] that brings the values `first` to `last` of `size` to `pixels`."""
-    last = size if last is None else last
     if (first, last) == (0, size) and size <= 2048:
         return _kept_weights(size, pixels)
     return _make_weights(size, pixels, first, last)
@@ -163,6 +162,11 @@ def _make_weights(size: int, pixels: int, first: int, last: int) -> Floats:
     weights[np.arange(pixels), left] = 1 - share
     weights[np.arange(pixels), np.minimum(left + 1, size - 1)] += share
     return weights[:, first:last].T
+
+
+@lru_cache
+def _banded(size: int, pixels: int) -> Banded:
+    return Banded(_make_weights(size, pixels, 0, size).T)
 
 
 @lru_cache(maxsize=256)

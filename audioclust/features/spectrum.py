@@ -18,7 +18,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
-from scipy import fft
 
 from audioclust.features import filters
 from audioclust.features.settings import Settings
@@ -30,6 +29,7 @@ Peaks = tuple[npt.NDArray[np.uint8], Floats]
 
 _BATCH = 32  # frames transformed at once: they stay in the processor's cache, and no large memory is asked for
 _FLOOR = np.float32(1e-10)  # least power that has a level
+_NO_LIMIT = np.float32(np.inf)  # np.clip with both limits takes half the time of np.maximum with one number
 _PITCHES = (150.0, 4000.0)  # Hz, where tuning is looked for
 _CENTS = np.linspace(-0.5, 0.5, 101)  # semitones
 
@@ -61,11 +61,7 @@ class Spectrum:
         """Power in mel bands [shape=(n_mels, frames), float32]. Not to be written to."""
         if self._parent is not None:
             return self._parent.mel[:, :: self.hop // self._parent.hop]
-        frames = self.power.T
-        bands = np.empty((len(frames), self.settings.n_mels), np.float32)
-        for bins, group, weights in filters.mel_blocks(self.settings.bands):
-            bands[:, group] = frames[:, bins] @ weights
-        return bands.T
+        return filters.mel_bands(self.settings.bands)(self.power.T).T
 
     def every(self, step: int) -> Spectrum:
         """Return the spectrum of each `step`-th frame."""
@@ -138,7 +134,7 @@ def decibels(power: Floats, *, top_db: float | None, reference: float | None = 1
     np.ndarray
         Levels in dB, in the order that `power` has in memory.
     """
-    level = np.maximum(power, _FLOOR)
+    level = np.clip(power, _FLOOR, _NO_LIMIT)
     highest = level.max() if top is None else max(_FLOOR, np.float32(top))
     np.log10(level, out=level)
     level *= np.float32(10)
@@ -146,7 +142,7 @@ def decibels(power: Floats, *, top_db: float | None, reference: float | None = 1
     level -= offset
     if top_db is not None:
         ceiling = level.max() if top is None else np.float32(10) * np.log10(highest) - offset
-        np.maximum(level, ceiling - np.float32(top_db), out=level)
+        np.clip(level, ceiling - np.float32(top_db), _NO_LIMIT, out=level)
     return level
 
 
@@ -205,6 +201,8 @@ def _power(y: Floats, offset: int, frames: tuple[int, int], hop: int, settings: 
 
     `y` are the samples from number `offset` on; those before and after are zeros.
     """
+    from scipy import fft  # its import takes longer than all others together, and only workers need it
+
     start, stop = frames
     n_fft = settings.n_fft
     window = filters.window(settings.window, settings.win_length or n_fft, n_fft).astype(np.float32)

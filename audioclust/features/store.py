@@ -24,13 +24,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,55 +37,16 @@ import numpy.typing as npt
 
 from audioclust import files
 from audioclust.features.settings import IMAGE_SHAPE, Settings
+from audioclust.features.shards import DamagedShard, Rows, in_order, names, readable
 from audioclust.features.table import FEATURES, Feature, check_features, entry, parameters
 from audioclust.features.vectors import STATISTICS
+from audioclust.places import Keys, Places, keys
 
-__all__ = ["Entry", "Rows", "why_stale"]
+__all__ = ["Entry", "why_stale"]
 
 log = logging.getLogger(__name__)
 
-_GROUP = 1024  # rows that are in memory, and written, together
-_OPEN = 8  # shards that are in memory while they are put in order
 _CHECKSUM = "image_crc32"
-
-
-@dataclass
-class Rows:
-    """Rows of one entry.
-
-    Attributes
-    ----------
-    sha256 : np.ndarray [shape=(n,), str]
-    frames : np.ndarray [shape=(n,), int32]
-    peak : np.ndarray [shape=(n,), float32]
-        dB, or NaN.
-    statistics : np.ndarray [shape=(n, 4, bands), float32]
-    profile : np.ndarray [shape=(sum of frames,), float32]
-        One after the other.
-    images : np.ndarray [shape=(n, 48, 96)]
-    """
-
-    sha256: npt.NDArray[Any]
-    frames: npt.NDArray[Any]
-    peak: npt.NDArray[Any]
-    statistics: npt.NDArray[Any]
-    profile: npt.NDArray[Any]
-    images: npt.NDArray[Any]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """Return the rows of several, one after the other."""
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
-
-    def take(self, chosen: Sequence[int]) -> Rows:
-        """Return some of the rows, in the order given."""
-        if list(chosen) == list(range(len(self.frames))):
-            return self
-        ends = np.cumsum(self.frames)
-        parts = [self.profile[ends[i] - self.frames[i] : ends[i]] for i in chosen]
-        profile = np.concatenate(parts) if parts else self.profile[:0]
-        whole = {name: value[list(chosen)] for name, value in vars(self).items() if name != "profile"}
-        return Rows(profile=profile, **whole)
 
 
 @dataclass(frozen=True)
@@ -140,23 +99,27 @@ class Entry:
         """Return where the whole feature of a recording stands, if it was asked for."""
         return self.folder / "arrays" / f"{sha256}.npy"
 
-    def stored(self) -> list[str]:
+    def stored(self) -> Keys:
         """Return the recordings in the table, in its order; none where the table or the images are damaged."""
+        import pyarrow.parquet as pq
+
         try:
-            sha256 = [str(value) for value in self.column("sha256")]
+            with pq.ParquetFile(self.folder / "vectors.parquet") as table:
+                groups = (table.read_row_group(group, ["sha256"]) for group in range(table.num_row_groups))
+                found = keys(name for group in groups for name in group["sha256"].to_pylist())
             images = np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
-            if len(images) < len(sha256) or images.shape[1:] != IMAGE_SHAPE:
-                raise ValueError(f"{len(images)} images for {len(sha256)} rows")
-            return sha256
+            if len(images) < len(found) or images.shape[1:] != IMAGE_SHAPE:
+                raise ValueError(f"{len(images)} images for {len(found)} rows")
+            return found
         except FileNotFoundError:
-            return []
+            return keys([])
         except (OSError, ValueError, EOFError) as error:  # pyarrow's errors are among these
             log.warning("%s is damaged (%s); it is computed again", self.folder, error)
-            return []
+            return keys([])
 
-    def waiting(self) -> list[str]:
+    def waiting(self) -> Keys:
         """Return the recordings that only shards hold so far; damaged shards are removed."""
-        return [str(sha256) for path in self._shards() if (rows := _read(path)) for sha256 in rows.sha256]
+        return keys(str(name) for rows in readable(self._shards()) for name in rows.sha256)
 
     def add(self, rows: Rows) -> None:
         """Keep computed rows as a shard, a folder of its own.
@@ -168,25 +131,16 @@ class Entry:
         with files.atomic(self.folder / "shards" / name, folder=True) as partial:
             np.savez(partial / "rows.npz", **vars(rows))
 
-    def assemble(self, order: Sequence[str]) -> None:
+    def assemble(self, places: Places) -> None:
         """Move the rows of all shards into the table, new rows in the given order of recordings."""
-        if not self._shards():
-            return
-        place = {sha256: i for i, sha256 in enumerate(order)}
-        with files.locked(self.folder / ".lock"):
-            paths = self._shards()
-            known = self.stored()
-            seen = set(known)
-            fresh: list[tuple[int, Path, int]] = []  # place in the order, shard, row in it
-            for path in paths:
-                for i, sha256 in enumerate(rows.sha256.tolist() if (rows := _read(path)) else []):
-                    if sha256 not in seen:
-                        seen.add(sha256)
-                        fresh.append((place.get(sha256, len(place)), path, i))
-            if fresh:
-                self._append(len(known), [(path, i) for _, path, i in sorted(fresh)])
-            for path in paths:
-                shutil.rmtree(path.parent, ignore_errors=True)
+        while self._shards():
+            with files.locked(self.folder / ".lock"), suppress(DamagedShard):  # it is gone: once more, without it
+                paths, known = self._shards(), self.stored()
+                shard, row = _chosen(paths, places, known)
+                if len(shard):
+                    self._append(len(known), in_order(paths, shard, row), len(shard))
+                for path in paths:
+                    shutil.rmtree(path.parent, ignore_errors=True)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Read a column of the table: [shape=(n,)], or [shape=(n, bands)] for a statistic."""
@@ -204,15 +158,15 @@ class Entry:
     def _shards(self) -> list[Path]:
         return sorted((self.folder / "shards").glob("*/rows.npz"))
 
-    def _append(self, known: int, fresh: list[tuple[Path, int]]) -> None:
-        """Write the known rows and those of shards after them; few are in memory at once."""
+    def _append(self, known: int, blocks: Iterator[Rows], count: int) -> None:
+        """Write the known rows, and new ones that come block by block after them."""
         import pyarrow.parquet as pq
 
-        first = next(_blocks(fresh[:1]))
+        first = next(blocks)
         header = {
             "descr": np.lib.format.dtype_to_descr(first.images.dtype),
             "fortran_order": False,
-            "shape": (known + len(fresh), *IMAGE_SHAPE),
+            "shape": (known + count, *IMAGE_SHAPE),
         }
         form = {"compression": "none", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
         table = self.folder / "vectors.parquet"
@@ -226,9 +180,9 @@ class Entry:
             np.lib.format.write_array_header_1_0(handle, header)
             if known:
                 self._copy(table, writer, handle)
-            for block in _blocks(fresh):
+            for block in chain([first], blocks):
                 handle.write(np.ascontiguousarray(block.images).tobytes())
-                writer.write_table(_table(block), row_group_size=_GROUP)
+                writer.write_table(_table(block), row_group_size=len(block.frames))
 
     def _copy(self, table: Path, writer: Any, handle: Any) -> None:
         """Copy the rows that are stored, group by group."""
@@ -289,28 +243,23 @@ def _flat(known: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in known.items() if name != "libraries"}, **known["libraries"]}
 
 
-def _blocks(chosen: Sequence[tuple[Path, int]]) -> Iterator[Rows]:
-    """Yield rows of shards in the order chosen, some at a time."""
-    shard = lru_cache(maxsize=_OPEN)(_load)
-    for start in range(0, len(chosen), _GROUP):
-        runs = groupby(chosen[start : start + _GROUP], key=itemgetter(0))
-        yield Rows.joined([shard(path).take([i for _, i in run]) for path, run in runs])
+def _chosen(
+    paths: Sequence[Path], places: Places, known: Keys
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+    """Return the shard and the row in it of each recording that is not in the table, in the order of places.
 
-
-def _load(path: Path) -> Rows:
-    with np.load(path, allow_pickle=False) as data:
-        return Rows(**{name: data[name] for name in data.files})
-
-
-def _read(path: Path) -> Rows | None:
-    try:
-        return _load(path)
-    except FileNotFoundError:  # another process has just moved it into the table
-        return None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        log.warning("shard %s is damaged (%s); its recordings are computed again", path, error)
-        shutil.rmtree(path.parent, ignore_errors=True)
-        return None
+    Recordings that have none, of another process, come last.
+    """
+    found = [keys(names(path)) for path in paths] or [keys([])]  # another process has just been here
+    counts = [len(each) for each in found]
+    shard = np.repeat(np.arange(len(found), dtype=np.int32), counts)
+    row = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+    together = np.concatenate(found)
+    place = places.of(together)
+    fresh = Places.of_keys(together).first() & (Places.of_keys(known).of(together) < 0)
+    chosen = np.flatnonzero(fresh)
+    chosen = chosen[np.argsort(place[chosen].astype(np.uint32), kind="stable")]  # -1 becomes the largest
+    return shard[chosen], row[chosen]
 
 
 def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
@@ -332,7 +281,7 @@ def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
     if _CHECKSUM not in columns:
         return [rows]
     intact = np.flatnonzero(_checksums(images).to_numpy() == columns[_CHECKSUM].to_numpy())
-    return [rows.take(intact.tolist())] if len(intact) else []
+    return [rows.take(intact)] if len(intact) else []
 
 
 def _checksums(images: npt.NDArray[Any]) -> Any:

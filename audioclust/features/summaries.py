@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from audioclust.features import images
 from audioclust.features.settings import Settings
-from audioclust.features.store import Rows
+from audioclust.features.shards import Rows
 from audioclust.features.table import Feature
 from audioclust.features.vectors import Statistics
 
