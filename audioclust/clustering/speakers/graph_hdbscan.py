@@ -123,7 +123,9 @@ class GraphHDBSCAN(OrderedClusterer):
         """Return the clusters of some recordings by HDBSCAN."""
         if len(X) <= self.exact_up_to:
             return HDBSCAN(self.min_cluster_size, min_samples=1, ties="canonical").fit_quietly(X.astype(np.float64))
-        return graph_labels(X, nearest(X, min(self.n_neighbors, len(X) - 1), random_state=seed), self.min_cluster_size)
+        k = min(self.n_neighbors, len(X) - 1)
+        table = nearest(X, k, random_state=seed, thorough=False)  # what it misses, the means and later rounds mend
+        return graph_labels(X, table, self.min_cluster_size)
 
     def _agreed(
         self, X: NDArray[np.float32], labels: NDArray[np.intp], random_state: np.random.RandomState
