@@ -250,16 +250,20 @@ def _chosen(
 
     Recordings that have none, of another process, come last.
     """
-    found = [keys(names(path)) for path in paths] or [keys([])]  # another process has just been here
-    counts = [len(each) for each in found]
-    shard = np.repeat(np.arange(len(found), dtype=np.int32), counts)
-    row = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
-    together = np.concatenate(found)
-    place = places.of(together)
-    fresh = Places.of_keys(together).first() & (Places.of_keys(known).of(together) < 0)
+    counts: list[int] = []
+    found = keys(name for path in paths for name in _counted(names(path), counts))
+    shard = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    row = np.concatenate([np.arange(count, dtype=np.int32) for count in [*counts, 0]])
+    place = places.of(found)
+    fresh = Places.of_keys(found).first() & (Places.of_keys(known).of(found) < 0)
     chosen = np.flatnonzero(fresh)
     chosen = chosen[np.argsort(place[chosen].astype(np.uint32), kind="stable")]  # -1 becomes the largest
     return shard[chosen], row[chosen]
+
+
+def _counted(each: list[str], counts: list[int]) -> list[str]:
+    counts.append(len(each))
+    return each
 
 
 def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
