@@ -516,6 +516,17 @@ def test_a_shard_damaged_while_shards_are_put_in_order_costs_only_its_rows(root,
     assert_same(content(again), content(extract(root, tmp_path / "fresh")))
 
 
+def test_a_damaged_shard_that_cannot_be_removed_is_passed_over(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction, "_SHARD", 3)
+    found = extract(root, tmp_path / "store")
+    entry = found.entries["mel"]
+    (entry.folder / "shards" / "x").mkdir(parents=True)
+    (entry.folder / "shards" / "x" / "rows.npz").write_bytes(b"no shard")
+    monkeypatch.setattr("audioclust.features.shards.shutil.rmtree", lambda *_, **__: None)
+    entry.assemble(Places.among([]))  # comes to an end
+    assert len(entry.stored()) == 9
+
+
 def test_a_damaged_shard_is_computed_again(root, tmp_path, monkeypatch, caplog):
     with monkeypatch.context() as patched:
         patched.setattr("audioclust.features.store.Entry.assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -6,7 +6,8 @@ import logging
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DamagedShard", "Rows", "in_order", "load", "names", "readable"]
+__all__ = ["LostShard", "Rows", "in_order", "load", "names", "readable"]
 
 log = logging.getLogger(__name__)
 
@@ -61,47 +62,42 @@ class Rows:
         return Rows(profile=profile, **whole)
 
 
-class DamagedShard(Exception):
-    """A shard that does not agree with its checksums; it is removed, and its recordings are computed again."""
+class LostShard(Exception):
+    """A shard that is gone, or does not agree with its checksums; `path` is its file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
 
 
 def load(path: Path) -> Rows:
-    """Read a shard.
-
-    Raises
-    ------
-    FileNotFoundError
-        When another process has just moved it into the table.
-    DamagedShard
-    """
-    return Rows(**_members(path))
+    """Read a shard, or raise :class:`LostShard`; a damaged one is removed, and its recordings are computed again."""
+    return Rows(**_members(path, [field.name for field in fields(Rows)]))
 
 
 def names(path: Path) -> list[str]:
-    """Return the SHA-256 of the recordings in a shard, without the rest of it; errors as of :func:`load`."""
-    found: list[str] = _members(path, ("sha256",))["sha256"].tolist()
+    """Return the SHA-256 of the recordings in a shard, without reading the rest; errors as of :func:`load`."""
+    found: list[str] = _members(path, ["sha256"])["sha256"].tolist()
     return found
 
 
-def _members(path: Path, chosen: Sequence[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+def _members(path: Path, chosen: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in chosen or Rows.__dataclass_fields__}
-    except FileNotFoundError:
-        raise
+            return {name: data[name] for name in chosen}
+    except FileNotFoundError as error:  # another process has just moved it into the table
+        raise LostShard(path) from error
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         log.warning("shard %s is damaged (%s); its recordings are computed again", path, error)
         shutil.rmtree(path.parent, ignore_errors=True)
-        raise DamagedShard(str(path)) from error
+        raise LostShard(path) from error
 
 
 def readable(paths: Sequence[Path]) -> Iterator[Rows]:
     """Yield the rows of each shard that is there and undamaged."""
     for path in paths:
-        try:
+        with suppress(LostShard):
             yield load(path)
-        except (FileNotFoundError, DamagedShard):
-            continue
 
 
 def in_order(paths: Sequence[Path], shard: npt.NDArray[np.integer], row: npt.NDArray[np.integer]) -> Iterator[Rows]:

@@ -26,7 +26,6 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -37,7 +36,7 @@ import numpy.typing as npt
 
 from audioclust import files
 from audioclust.features.settings import IMAGE_SHAPE, Settings
-from audioclust.features.shards import DamagedShard, Rows, in_order, names, readable
+from audioclust.features.shards import LostShard, Rows, in_order, names, readable
 from audioclust.features.table import FEATURES, Feature, check_features, entry, parameters
 from audioclust.features.vectors import STATISTICS
 from audioclust.places import Keys, Places, keys
@@ -133,14 +132,14 @@ class Entry:
 
     def assemble(self, places: Places) -> None:
         """Move the rows of all shards into the table, new rows in the given order of recordings."""
-        while self._shards():
-            with files.locked(self.folder / ".lock"), suppress(DamagedShard):  # it is gone: once more, without it
-                paths, known = self._shards(), self.stored()
-                shard, row = _chosen(paths, places, known)
-                if len(shard):
-                    self._append(len(known), in_order(paths, shard, row), len(shard))
-                for path in paths:
-                    shutil.rmtree(path.parent, ignore_errors=True)
+        lost: set[Path] = set()
+        while paths := [path for path in self._shards() if path not in lost]:
+            with files.locked(self.folder / ".lock"):
+                try:
+                    self._move([path for path in paths if path.exists()], places)
+                    return
+                except LostShard as error:  # once more, without it
+                    lost.add(error.path)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Read a column of the table: [shape=(n,)], or [shape=(n, bands)] for a statistic."""
@@ -157,6 +156,14 @@ class Entry:
 
     def _shards(self) -> list[Path]:
         return sorted((self.folder / "shards").glob("*/rows.npz"))
+
+    def _move(self, paths: Sequence[Path], places: Places) -> None:
+        known = self.stored()
+        shard, row = _chosen(paths, places, known)
+        if len(shard):
+            self._append(len(known), in_order(paths, shard, row), len(shard))
+        for path in paths:
+            shutil.rmtree(path.parent, ignore_errors=True)
 
     def _append(self, known: int, blocks: Iterator[Rows], count: int) -> None:
         """Write the known rows, and new ones that come block by block after them."""
@@ -250,20 +257,15 @@ def _chosen(
 
     Recordings that have none, of another process, come last.
     """
-    counts: list[int] = []
-    found = keys(name for path in paths for name in _counted(names(path), counts))
-    shard = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    row = np.concatenate([np.arange(count, dtype=np.int32) for count in [*counts, 0]])
+    parts = [keys(names(path)) for path in paths] or [keys([])]
+    shard = np.concatenate([np.full(len(part), number, np.int32) for number, part in enumerate(parts)])
+    row = np.concatenate([np.arange(len(part), dtype=np.int32) for part in parts])
+    found = np.concatenate(parts)
     place = places.of(found)
     fresh = Places.of_keys(found).first() & (Places.of_keys(known).of(found) < 0)
     chosen = np.flatnonzero(fresh)
     chosen = chosen[np.argsort(place[chosen].astype(np.uint32), kind="stable")]  # -1 becomes the largest
     return shard[chosen], row[chosen]
-
-
-def _counted(each: list[str], counts: list[int]) -> list[str]:
-    counts.append(len(each))
-    return each
 
 
 def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:

@@ -19,7 +19,7 @@ import pandas as pd
 from audioclust import clustering
 from audioclust.clustering.registry import Entry
 
-__all__ = ["FEWEST_TO_ESTIMATE", "Fit", "Task", "fit", "is_labelled", "label_columns", "scored_against", "tasks"]
+__all__ = ["FEWEST_TO_ESTIMATE", "Fit", "Task", "fit", "is_labelled", "scored_against", "scored_columns", "tasks"]
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Fit:
         return asdict(used) if is_dataclass(used) and not isinstance(used, type) else {}
 
 
-def label_columns(asked: Sequence[str] | None, index: pd.DataFrame) -> list[str]:
+def scored_columns(asked: Sequence[str] | None, index: pd.DataFrame) -> list[str]:
     """Return the columns to score against: those asked for, or by default who speaks.
 
     That is ``speaker``, or ``label`` where nobody wrote down the speakers: in a folder of one's own, the folder that a
@@ -101,7 +101,7 @@ def label_columns(asked: Sequence[str] | None, index: pd.DataFrame) -> list[str]
 
     Examples
     --------
-    >>> label_columns(None, pd.DataFrame({"path": ["ann/1.wav", "bob/1.wav"], "label": ["ann", "bob"]}))
+    >>> scored_columns(None, pd.DataFrame({"path": ["ann/1.wav", "bob/1.wav"], "label": ["ann", "bob"]}))
     ['label']
     """
     if asked is not None:
@@ -123,7 +123,7 @@ def scored_against(asked: Sequence[str] | None, index: pd.DataFrame) -> str:
     >>> scored_against(["label"], index)
     'scored against: label (2)'
     """
-    columns = label_columns(asked, index)
+    columns = scored_columns(asked, index)
     if known := [f"{column} ({index[column].nunique()})" for column in columns if is_labelled(index, column)]:
         return f"scored against: {', '.join(known)}"
     wanted = "speaker or label" if asked is None else " or ".join(asked) or "a column of labels"
@@ -154,7 +154,7 @@ def tasks(
     estimate_from : np.ndarray [shape=(n, d)]
         What the number of clusters is estimated from.
     """
-    columns: list[str | None] = [*label_columns(labels, index)] or [None]
+    columns: list[str | None] = [*scored_columns(labels, index)] or [None]
     estimate: int | None = None
     for name in algorithms:
         entry, given = clustering.entry(name), dict(params.get(name, {}))

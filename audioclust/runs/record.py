@@ -278,14 +278,14 @@ class Run:
         here = heard.of(index)
         self.several = here.several
         self.outputs["corrections"] = {"used": len(here), "of other recordings": here.elsewhere}
-        columns: list[str | None] = [*clusterings.label_columns(p.labels, index)] or [None]
+        columns: list[str | None] = [*clusterings.scored_columns(p.labels, index)] or [None]
         for column in columns:
             self.add(labels, X, index, algorithm=f"{self.answer}:corrected", label=column, **what)
         return labels, here.named(labels)
 
     def known_labels(self, index: pd.DataFrame) -> list[str]:
         """Return the label columns of the parameters that `index` has values in."""
-        columns = clusterings.label_columns(getattr(self.parameters, "labels", []), index)
+        columns = clusterings.scored_columns(getattr(self.parameters, "labels", []), index)
         return [column for column in columns if clusterings.is_labelled(index, column)]
 
     def scored_against(self, index: pd.DataFrame) -> str:
