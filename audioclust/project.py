@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from audioclust import files
+from audioclust import columns, files
 from audioclust.bounded_yaml import parse_yaml
 
 __all__ = ["Project", "plain_name"]
@@ -238,7 +239,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
         ) from None
     if "path" not in table:
         raise ValueError(f"{path} has no column 'path': delete it and scan the recordings again")
-    unsafe = ~table["path"].map(files.is_below).astype(bool)
+    paths = columns.rows_of(table, ["path"])
+    unsafe = ~np.fromiter((files.is_below(path) for (path,) in paths), dtype=bool, count=len(table))
     if unsafe.any():
         texts = [re.sub(r"[^\w. -]|\.\.", "_", str(text)) for text in table.loc[unsafe, "path"]]
         problems = [f"path leaves the dataset's folder: {text!r}" for text in table.loc[unsafe, "path"]]

@@ -27,6 +27,7 @@ import soundfile
 
 from audioclust import audio, datasets, features
 from audioclust.datasets import metadata
+from audioclust.project import read_table
 
 ROOT = Path(__file__).parents[1]
 SIZES = (10_000, 30_000, 100_000)
@@ -83,26 +84,27 @@ def write_clips(folder: Path, count: int) -> None:
 
 
 def chain(clips: Path, out: Path) -> dict[str, Any]:
-    """Do the three steps; return what each took."""
+    """Do the three steps, each from the table that the one before has saved; return what each took."""
     told: dict[str, Any] = {}
 
-    def step(name: str, work: Callable[[], Any]) -> Any:
+    def step(name: str, work: Callable[[], Any]) -> None:
         before, started = cpu(), time.perf_counter()
-        done = work()
+        work()
         told[name] = {"cpu": cpu() - before, "wall": time.perf_counter() - started}
-        return done
 
-    def scanned() -> Any:
-        table = datasets.scan(clips, jobs=WORKERS)
-        metadata.save(table, out)
-        return table
-
-    table = step("metadata", scanned)
+    step("metadata", lambda: metadata.save(datasets.scan(clips, jobs=WORKERS), out))
     settings = {"sample_rate": TRANSFORMED}
-    made = step("transform", lambda: audio.transform(table, clips, out / "transformed", jobs=WORKERS, **settings))
     root = out / "transformed" / audio.settings_key(**settings)
-    rate = {"sample_rate": TRANSFORMED}
-    step("features", lambda: features.extract(made, root, out / "features", ["mfcc"], jobs=WORKERS, **rate))
+
+    def transformed() -> None:
+        audio.transform(read_table(out / "metadata.parquet"), clips, out / "transformed", jobs=WORKERS, **settings)
+
+    def extracted() -> None:
+        table = read_table(root / "metadata.parquet")
+        features.extract(table, root, out / "features", ["mfcc"], jobs=WORKERS, **settings)
+
+    step("transform", transformed)
+    step("features", extracted)
     return told
 
 

@@ -15,6 +15,7 @@ LEVELS = [
         "files",
         "parallel",
         "cluster",
+        "columns",
         "project",
         "recording",
         "geometry",

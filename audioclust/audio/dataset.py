@@ -16,15 +16,17 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from audioclust import files, parallel, recording
+from audioclust import columns, files, parallel, recording
 from audioclust.audio import wav
 from audioclust.audio.decode import load
 from audioclust.audio.filters import Samples
@@ -85,23 +87,17 @@ def transform(
     [['tone.flac.wav', 8000, 'tone.flac']]
     """
     chosen = Settings.of(settings)
-    sources = _sources(metadata)
+    _check_paths(metadata)
     parallel.worker_count(jobs)
     root, folder = Path(root), Path(out) / chosen.key
-    known = ("sha256", "problem", "note", "duration")
-    columns = [metadata[name] if name in metadata else [None] * len(metadata) for name in known]
-    work = [
-        (source, *(None if pd.isna(value) else value for value in row))
-        for source, *row in zip(sources, *columns, strict=True)
-    ]
+    work = columns.rows_of(metadata, ("path", "sha256", "problem", "note", "duration"))
     with _full_disk_named(folder), files.locked(folder / ".lock"):
         _sweep(folder)
         files.write_json(folder / "params.json", {"steps": STEPS, "settings": chosen.effective()})
         one = partial(_one, root=root, folder=folder, settings=chosen)
-        made = list(parallel.map(one, work, jobs=jobs, description="transform"))
-        result = _table(metadata, sources, made)
+        result = _table(metadata, parallel.map(one, work, jobs=jobs, description="transform"))
         with files.atomic(folder / "metadata.parquet") as scratch:
-            result.to_parquet(scratch)
+            columns.write(result, scratch)
     bad = int(result["problem"].notna().sum())
     log.info("transformed %d of %d recordings into %s", len(result) - bad, len(result), folder)
     if bad:
@@ -128,17 +124,15 @@ def target(source: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _sources(metadata: pd.DataFrame) -> list[str]:
+def _check_paths(metadata: pd.DataFrame) -> None:
     if "path" not in metadata:
         raise ValueError(f"metadata: it has no column 'path', only {', '.join(map(str, metadata.columns)) or 'none'}")
-    sources = metadata["path"].tolist()
-    for source in sources:
+    for (source,) in columns.rows_of(metadata, ["path"]):
         if not files.is_below(source):
             raise ValueError(f"metadata: path={source!r}: give paths below the dataset's folder")
-    twice = metadata["path"][metadata["path"].duplicated()]
-    if len(twice):
+    if pc.count_distinct(pa.array(metadata["path"])).as_py() < len(metadata):
+        twice = metadata["path"][metadata["path"].duplicated()]
         raise ValueError(f"metadata: path={twice.iloc[0]!r} stands in two rows")
-    return sources
 
 
 def _sweep(folder: Path) -> None:
@@ -153,7 +147,8 @@ def _one(
     """Make one file, or find it made, and describe it."""
     source, scanned, problem, note, seconds = work
     path = folder / target(source)
-    row: dict[str, Any] = dict.fromkeys(MEASURED) | {"problem": problem, "note": note, "source_sha256": scanned}
+    row: dict[str, Any] = {"path": target(source), "extension": "wav", "problem": problem, "note": note}
+    row["source_sha256"] = scanned
     if problem is not None:
         return row
     notes = [note] if note else []
@@ -193,20 +188,19 @@ def _processed(path: Path, settings: Settings, seconds: float, scratch: Path) ->
     return process(*load(path), settings)
 
 
-def _table(metadata: pd.DataFrame, sources: list[str], made: list[dict[str, Any]]) -> pd.DataFrame:
-    """Put what is known of the new files into the rows of their sources."""
-    result = metadata.copy()
+def _table(metadata: pd.DataFrame, made: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Put what is known of the new files into the rows of their sources; what is as it was shares their memory."""
+    before = metadata.assign(source_sha256=metadata["sha256"]) if "sha256" in metadata else metadata
+    new = columns.gathered(made, _KINDS, like=before).set_axis(metadata.index)
+    result = metadata.copy(deep=False)
     result.attrs = {}  # what the scan knew of the sources' files
-    result["path"] = [target(source) for source in sources]
-    result["extension"] = "wav"
-    new = pd.DataFrame(made, index=metadata.index, columns=list(_KINDS))
     for name in _KINDS:
         result[name] = new[name]
-    result["source_path"] = sources
-    return result.astype(_KINDS | {"path": "str", "extension": "str", "source_path": "str"})
+    result["source_path"] = metadata["path"].astype("str")
+    return result
 
 
 _KINDS = {
-    "duration": "float64", "sample_rate": "Int64", "channels": "Int64", "level": "float64", "sha256": "str",
-    "problem": "str", "note": "str", "source_sha256": "str",
+    "path": "str", "extension": "str", "duration": "float64", "sample_rate": "Int64", "channels": "Int64",
+    "level": "float64", "sha256": "str", "problem": "str", "note": "str", "source_sha256": "str",
 }  # fmt: skip

@@ -6,18 +6,19 @@ rule, ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``level`` (dBFS of t
 ``problem`` (why the file cannot be used, else null), ``note`` (what is odd about a usable file, else null).
 
 Names and labels are in Unicode's composed form (NFC) and rows are in the order of their UTF-8 bytes, so that one
-folder gives one table on every system. ``path`` stays as the file system spells it. Size and times of each file travel
-in the table's ``attrs`` (they are saved with it), so that scanning again reads only what changed.
+folder gives one table on every system. ``path`` stays as the file system spells it. A digest of each file's size and
+times travels in the table's ``attrs`` (they are saved with it), so that scanning again reads only what changed.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from audioclust import files, parallel, recording
+from audioclust import columns, files, parallel, recording
 from audioclust.datasets.catalogue import Dataset, module, of_rule
 from audioclust.datasets.walking import order, printable, walk
 from audioclust.project import is_project
@@ -35,15 +38,15 @@ from audioclust.project import is_project
 __all__ = ["is_unchanged", "label_columns", "save", "scan", "summary"]
 
 Rule = Callable[[str], Mapping[str, str | None]]
-Stamps = NDArray[np.int64]  # [shape=(n, 3)]: size in bytes, times of the last change of content and of anything, in ns
+Marks = NDArray[np.uint64]  # [shape=(n,)]: another number as soon as a file's size or times change
 
 _log = logging.getLogger(__name__)
 
 _BEFORE = {"path": "str", "name": "str", "extension": "str", "label": "str"}
 _INSPECTED = {"duration": "float64", "sample_rate": "Int64", "channels": "Int64", "level": "float64", "sha256": "str",
               "problem": "str", "note": "str"}  # fmt: skip
-_STAMPS = "audioclust_scan"
-_EDITION = 3  # of what inspection finds: rows of another edition are read again
+_MARKS = "audioclust_scan"
+_EDITION = 4  # of what inspection finds: rows of another edition are read again
 
 
 def scan(
@@ -94,20 +97,18 @@ def scan(
     [{'path': 'wren.wav', 'problem': 'empty file'}]
     """
     root = checked_folder(root)
-    names, columns = _rule(rule)
-    paths, unreadable = walk(root)
-    stamps = _stamps(root, paths)
-    inspected, done = _reusable(known, paths, stamps)
-    fresh = np.flatnonzero(~done)
-    work = [paths[place] for place in fresh]
-    found = parallel.map(partial(_inspect, root), work, jobs=jobs, description="scan")
-    for place, row in zip(fresh, found, strict=True):
-        for name, values in inspected.items():
-            values[place] = row[name]
-    table, stamps = _table(paths, inspected, stamps, unreadable)
-    _check_lost(root, known, table, allow_loss)
-    table = _labelled(table, names, columns)
-    table.attrs[_STAMPS] = json.dumps({"edition": _EDITION, "stamps": base64.b64encode(stamps.tobytes()).decode()})
+    names, labels_of = _rule(rule)
+    places, unreadable = walk(root)
+    if unreadable:
+        places = sorted([*places, *unreadable], key=order)
+    described = columns.gathered((_describe(place, folder=place in unreadable) for place in places), _BEFORE)
+    odd = {number: place for number, place in enumerate(places) if printable(place) != place}
+    marks = _marks(root, places, unreadable)
+    del places  # a million texts: the table has them
+    inspected = _inspected(root, described["path"], odd, marks, unreadable, known=known, jobs=jobs)
+    _check_lost(root, known, described["path"], inspected["sha256"], allow_loss)
+    table = _labelled(described, inspected, names, labels_of)
+    table.attrs[_MARKS] = json.dumps({"edition": _EDITION, "marks": base64.b64encode(marks.tobytes()).decode()})
     _log.info("%s: %d recordings, %d with a problem", root, len(table), table["problem"].notna().sum())
     return table
 
@@ -124,50 +125,71 @@ def checked_folder(root: str | Path) -> Path:
     return root
 
 
-def _table(
-    paths: list[str], inspected: dict[str, list[Any]], stamps: Stamps, unreadable: Mapping[str, str]
-) -> tuple[pd.DataFrame, Stamps]:
-    """Put files and unreadable folders into one table, in its order; and their stamps, of folders -1."""
-    places = [*paths, *unreadable]
-    columns: dict[str, list[Any]] = {name: [] for name in _BEFORE}
-    for number, path in enumerate(places):
-        for name, value in _describe(path, folder=number >= len(paths)).items():
-            columns[name].append(value)
-    for name, values in inspected.items():
-        columns[name] = values + [unreadable[path] if name == "problem" else None for path in unreadable]
-    table = pd.DataFrame(columns)
-    stamps = np.concatenate([stamps, np.full((len(unreadable), 3), -1)])
-    if unreadable:
-        by_name = sorted(range(len(table)), key=lambda row: order(places[row]))
-        table, stamps = table.iloc[by_name].reset_index(drop=True), stamps[by_name]
-    return table, stamps
+def _inspected(
+    root: Path,
+    paths: pd.Series,
+    odd: Mapping[int, str],
+    marks: Marks,
+    unreadable: Mapping[str, str],
+    *,
+    known: pd.DataFrame | None,
+    jobs: parallel.Jobs,
+) -> pd.DataFrame:
+    """Return what is in the files: of `known` where they have not changed since, else what is read now.
+
+    `odd` are the paths as the system has them, by row, where a table cannot hold them.
+    """
+    held = _reusable(known, paths, odd, marks)
+    spelled = columns.rows_of(paths.to_frame(), ["path"])
+
+    def path(row: int) -> str:
+        return odd.get(row) or spelled[row][0]
+
+    folders = [row for row in range(len(paths)) if path(row) in unreadable] if unreadable else []
+    fresh = np.setdiff1d(np.flatnonzero(held < 0), folders, assume_unique=True)
+    work = parallel.OnDemand(len(fresh), lambda number: path(int(fresh[number])))
+    found = parallel.map(partial(_inspect, root), work, jobs=jobs, description="scan")
+    parts = [(fresh, columns.gathered(found, _INSPECTED))]
+    if folders:
+        rows = ({"problem": unreadable[path(row)]} for row in folders)
+        parts.append((np.array(folders), columns.gathered(rows, _INSPECTED)))
+    if known is not None and (held >= 0).any():
+        parts.append((np.flatnonzero(held >= 0), known[list(_INSPECTED)].iloc[held[held >= 0]].astype(_INSPECTED)))
+    return columns.interleaved(parts)
 
 
-def _labelled(table: pd.DataFrame, names: list[str], columns: Rule) -> pd.DataFrame:
-    """Add the columns of the rule, and give all columns their types."""
-    labels = [columns(path) for path in table["path"]]
-    for name in dict.fromkeys([*names, *(name for row in labels for name in row)]):
+def _labelled(described: pd.DataFrame, inspected: pd.DataFrame, names: list[str], labels_of: Rule) -> pd.DataFrame:
+    """Put the table together, with the columns of the rule."""
+    labels = columns.gathered(map(labels_of, described["path"]), dict.fromkeys(names, "str"))
+    for name in labels:
         if name in _INSPECTED or name in ("path", "name", "extension"):
             raise ValueError(f"rule: gives a column {name!r}, which the metadata table itself has")
-        values = [row.get(name) for row in labels]
-        if name == "label":
-            table["label"] = values
-        else:
-            table.insert(list(table.columns).index("duration"), name, pd.Series(values, dtype="str"))
-    return table.astype(_BEFORE | _INSPECTED)
+    if "label" in labels:
+        described["label"] = labels.pop("label")
+    return pd.concat([described, labels, inspected], axis=1)
 
 
-def _check_lost(root: Path, known: pd.DataFrame | None, table: pd.DataFrame, allowed: bool) -> None:
+def _check_lost(root: Path, known: pd.DataFrame | None, paths: pd.Series, shas: pd.Series, allowed: bool) -> None:
     """Raise when most of what was known is gone, under its name and under any other."""
     if allowed or known is None or known.empty:
         return
-    there = known["path"].isin(table["path"]) | (known["sha256"].isin(table["sha256"]) & known["sha256"].notna())
+    there = _among(known["path"], paths) | _among(known["sha256"], shas)
     if there.sum() < len(known) / 2:
         raise ValueError(
             f"{root}: {(~there).sum()} of the {len(known)} recordings known from the last scan are gone. Is the drive "
             f"there? If they were removed on purpose: scan with allow_loss=True, or delete the dataset's "
             f"metadata.parquet and scan again. Nothing was changed"
         )
+
+
+def _among(values: pd.Series, others: pd.Series) -> NDArray[np.bool_]:
+    """Return which values are among others; null is not. (pandas makes objects of them.)"""
+    found = pc.is_in(_arrow(values), value_set=_arrow(others), skip_nulls=True)
+    return np.asarray(found)
+
+
+def _arrow(column: pd.Series) -> pa.Array:
+    return pa.array(column.astype("str"))
 
 
 def save(metadata: pd.DataFrame, folder: str | Path) -> Path:
@@ -180,7 +202,7 @@ def save(metadata: pd.DataFrame, folder: str | Path) -> Path:
     """
     path = Path(folder) / "metadata.parquet"
     with files.atomic(path) as partial_:
-        metadata.reset_index(drop=True).to_parquet(partial_)
+        columns.write(metadata.reset_index(drop=True), partial_)
     return path
 
 
@@ -201,11 +223,14 @@ def is_unchanged(metadata: pd.DataFrame, root: str | Path, *, look_again: bool =
     >>> is_unchanged(table, folder)
     False
     """
-    earlier, files_only = _stamps_of(metadata), metadata["extension"].ne("").to_numpy()
+    earlier, files_only = _marks_of(metadata), metadata["extension"].ne("").to_numpy()
     paths, problems = walk(Path(root))
-    if earlier is None or metadata["path"][files_only].tolist() != [printable(path) for path in paths]:
+    if earlier is None or files_only.sum() != len(paths):
         return not (len(metadata) or paths)
-    if not np.array_equal(earlier[files_only], _stamps(Path(root), paths)):
+    held = metadata["path"][files_only]
+    if any(one != printable(path) for one, path in zip(held, paths, strict=True)):
+        return False
+    if not np.array_equal(earlier[files_only], _marks(Path(root), paths)):
         return False
     known = metadata.loc[metadata["problem"].notna()].set_index("path")["problem"]
     if look_again:
@@ -282,8 +307,8 @@ def _rule(rule: Rule | Dataset | str | None) -> tuple[list[str], Rule]:
         rule = module(rule)
     if hasattr(rule, "columns"):
         return list(rule.LABELS), rule.columns  # type: ignore[union-attr]
-    columns: Rule = rule  # type: ignore[assignment]
-    return list(getattr(of_rule(columns), "LABELS", {})), columns
+    labels_of: Rule = rule  # type: ignore[assignment]
+    return list(getattr(of_rule(labels_of), "LABELS", {})), labels_of
 
 
 def _describe(path: str, *, folder: bool = False) -> dict[str, Any]:
@@ -306,47 +331,42 @@ def _inspect(root: Path, path: str) -> dict[str, Any]:
     return described
 
 
-def _stamps(root: Path, paths: list[str]) -> Stamps:
-    """Return what changes when a file does; -1 where there is none.
+def _marks(root: Path, paths: Sequence[str], passed_over: Collection[str] = ()) -> Marks:
+    """Return what changes when a file does; 0 where there is none.
 
     The change time tells of new permissions and of replaced files too.
     """
-    stamps = np.full((len(paths), 3), -1, dtype=np.int64)
-    for stamp, path in zip(stamps, paths, strict=True):
+    marks = np.zeros(len(paths), dtype="<u8")
+    for row, path in enumerate(paths):
         with suppress(OSError):
             found = os.stat(f"{root}/{path}")  # noqa: PTH116
-            stamp[:] = found.st_size, found.st_mtime_ns, found.st_ctime_ns
-    return stamps
+            if path not in passed_over:
+                said = b"%d %d %d" % (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                marks[row] = int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "little")
+    return marks
 
 
-def _stamps_of(table: pd.DataFrame | None) -> Stamps | None:
-    """Return the stamps that a table of this edition holds, a row each."""
-    if table is None or not isinstance(table.attrs.get(_STAMPS), str):
+def _marks_of(table: pd.DataFrame | None) -> Marks | None:
+    """Return the marks that a table of this edition holds, one a row."""
+    if table is None or not isinstance(table.attrs.get(_MARKS), str):
         return None
-    earlier = json.loads(table.attrs[_STAMPS])
+    earlier = json.loads(table.attrs[_MARKS])
     if earlier["edition"] != _EDITION:
         return None
-    stamps = np.frombuffer(base64.b64decode(earlier["stamps"]), dtype="<i8").reshape(-1, 3)
-    return stamps if len(stamps) == len(table) > 0 else None
+    marks = np.frombuffer(base64.b64decode(earlier["marks"]), dtype="<u8")
+    return marks if len(marks) == len(table) > 0 else None
 
 
-def _reusable(
-    known: pd.DataFrame | None, paths: list[str], stamps: Stamps
-) -> tuple[dict[str, list[Any]], NDArray[np.bool_]]:
-    """Return what `known` says about the files that have not changed since, and which those are.
+def _reusable(known: pd.DataFrame | None, paths: pd.Series, odd: Collection[int], marks: Marks) -> NDArray[np.intp]:
+    """Return which row of `known` says what is in a file, -1 where none does or the file has changed since.
 
     A problem is always looked at again.
     """
-    columns: dict[str, list[Any]] = {name: [None] * len(paths) for name in _INSPECTED}
-    earlier = _stamps_of(known)
+    earlier = _marks_of(known)
     if known is None or earlier is None:
-        return columns, np.zeros(len(paths), dtype=bool)
-    fine = known["problem"].isna()
-    rows = {path: row for row, path in enumerate(known["path"]) if fine.iat[row]}
-    there = np.array([rows.get(path, -1) for path in paths], dtype=np.intp)
-    done = (there >= 0) & (stamps[:, 0] >= 0) & (earlier[there] == stamps).all(axis=1)
-    for name, values in columns.items():
-        held = known[name].astype(object).where(known[name].notna(), None).to_numpy()
-        for place in np.flatnonzero(done):
-            values[place] = held[there[place]]
-    return columns, done
+        return np.full(len(paths), -1)
+    fine = known["path"].where(known["problem"].isna())
+    rows = pc.index_in(_arrow(paths), value_set=_arrow(fine), skip_nulls=True).fill_null(-1)
+    held = np.asarray(rows).astype(np.intp)
+    held[list(odd)] = -1
+    return np.where((held >= 0) & (marks > 0) & (earlier[held] == marks), held, -1)

@@ -53,13 +53,15 @@ def walk(root: Path) -> tuple[list[str], dict[str, str]]:
                     (links if entry.is_symlink() else real).append(path)
             elif _is_recording(entry.name):
                 paths.append(path)
-    return sorted(paths, key=order), unreadable
+    paths.sort(key=order)
+    return paths, unreadable
 
 
-def order(path: str) -> tuple[bytes, bytes]:
-    """Return what sorts paths: their UTF-8 bytes, composed; then as they are."""
-    path = printable(path)
-    return unicodedata.normalize("NFC", path).encode(*_BYTES), path.encode(*_BYTES)
+def order(path: str) -> str:
+    """Return what sorts paths: their characters, composed, which sort as their UTF-8 bytes do; then as they are."""
+    if path.isascii():
+        return path  # no new object: there may be millions
+    return f"{unicodedata.normalize('NFC', printable(path))}\0{printable(path)}"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
