@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,25 +230,68 @@ def read_table(path: str | Path) -> pd.DataFrame:
     ValueError
         When it is no table, or has no ``path``.
     """
-    try:
+    with _damage_named(path):
         table = pd.read_parquet(path)
+        if "path" in table:
+            return _below(table)
+    raise _without_paths(path)
+
+
+@contextlib.contextmanager
+def open_table(given: pd.DataFrame | str | Path) -> Iterator[columns.Blocks]:
+    """Look at a table of recordings block by block: one in memory as it is, one in a file as `read_table` reads it.
+
+    Raises
+    ------
+    ValueError
+        When the file is no table, or has no ``path``.
+    """
+    if isinstance(given, pd.DataFrame):
+        yield columns.Blocks.of(given)
+        return
+    with contextlib.ExitStack() as opened:
+        with _damage_named(given):
+            table = opened.enter_context(columns.Blocks.saved(given))
+        if "path" not in table.empty:
+            raise _without_paths(given)
+
+        def read(number: int, names: Sequence[str]) -> pd.DataFrame:
+            needed = [name for name in table.empty if name in {*names, "path", "problem"}]
+            with _damage_named(given):
+                block = _below(table.read(number, needed), table.starts[number])
+            return block.reindex(columns=[*names])
+
+        none = pd.Series([], dtype="str")
+        yield columns.Blocks(table.empty.assign(problem=table.empty.get("problem", none)), table.starts, read)
+
+
+@contextlib.contextmanager
+def _damage_named(path: str | Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(
             f"{path} is damaged ({' '.join(str(error).split())}): delete it and scan the recordings again"
         ) from None
-    if "path" not in table:
-        raise ValueError(f"{path} has no column 'path': delete it and scan the recordings again")
-    paths = columns.rows_of(table, ["path"])
+
+
+def _without_paths(path: str | Path) -> ValueError:
+    return ValueError(f"{path} has no column 'path': delete it and scan the recordings again")
+
+
+def _below(table: pd.DataFrame, first: int = 0) -> pd.DataFrame:
+    """Replace paths that leave the dataset's folder; `first` is the number of the first row."""
+    paths = columns.Blocks.of(table).rows(["path"])
     unsafe = ~np.fromiter((files.is_below(path) for (path,) in paths), dtype=bool, count=len(table))
     if unsafe.any():
-        texts = [re.sub(r"[^\w. -]|\.\.", "_", str(text)) for text in table.loc[unsafe, "path"]]
-        problems = [f"path leaves the dataset's folder: {text!r}" for text in table.loc[unsafe, "path"]]
+        given = list(table.loc[unsafe, "path"])
+        texts = [re.sub(r"[^\w. -]|\.\.", "_", str(path)) for path in given]
         table["problem"] = table.get("problem", pd.Series(None, table.index, dtype="str")).astype("str")
         table.loc[unsafe, ["path", "problem"]] = [
-            (f"unusable/{number}_{text}", problem)
-            for number, (text, problem) in enumerate(zip(texts, problems, strict=True))
+            (f"unusable/{first + number}_{text}", f"path leaves the dataset's folder: {path!r}")
+            for number, text, path in zip(np.flatnonzero(unsafe), texts, given, strict=True)
         ]
     return table
 

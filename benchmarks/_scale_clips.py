@@ -27,7 +27,6 @@ import soundfile
 
 from audioclust import audio, datasets, features
 from audioclust.datasets import metadata
-from audioclust.project import read_table
 
 ROOT = Path(__file__).parents[1]
 SIZES = (10_000, 30_000, 100_000)
@@ -84,7 +83,7 @@ def write_clips(folder: Path, count: int) -> None:
 
 
 def chain(clips: Path, out: Path) -> dict[str, Any]:
-    """Do the three steps, each from the table that the one before has saved; return what each took."""
+    """Do the three steps, each from the file with the table of the one before; return what each took."""
     told: dict[str, Any] = {}
 
     def step(name: str, work: Callable[[], Any]) -> None:
@@ -96,15 +95,9 @@ def chain(clips: Path, out: Path) -> dict[str, Any]:
     settings = {"sample_rate": TRANSFORMED}
     root = out / "transformed" / audio.settings_key(**settings)
 
-    def transformed() -> None:
-        audio.transform(read_table(out / "metadata.parquet"), clips, out / "transformed", jobs=WORKERS, **settings)
-
-    def extracted() -> None:
-        table = read_table(root / "metadata.parquet")
-        features.extract(table, root, out / "features", ["mfcc"], jobs=WORKERS, **settings)
-
-    step("transform", transformed)
-    step("features", extracted)
+    scanned, transformed = out / "metadata.parquet", root / "metadata.parquet"
+    step("transform", lambda: audio.transform(scanned, clips, out / "transformed", jobs=WORKERS, **settings))
+    step("features", lambda: features.extract(transformed, root, out / "features", ["mfcc"], jobs=WORKERS, **settings))
     return told
 
 

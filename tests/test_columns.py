@@ -4,7 +4,6 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -38,18 +37,6 @@ def test_a_column_that_comes_late_is_null_before(small_blocks):
     assert table["take"].tolist()[20:] == ["20", "21"]
 
 
-def test_equal_columns_share_their_memory(small_blocks):
-    before = columns.gathered(rows(50), KINDS).set_index(np.arange(50)[::-1])
-    changed = [dict(row) for row in rows(50)]
-    changed[30]["problem"] = "another"
-    table = columns.gathered(changed, KINDS, like=before)
-    pd.testing.assert_frame_equal(table, pd.DataFrame(changed, columns=list(KINDS)).astype(KINDS))
-    assert np.shares_memory(table["duration"].to_numpy(), before["duration"].to_numpy())
-    addresses = [{piece.buffers()[2].address for piece in pa.array(each["path"]).chunks} for each in (table, before)]
-    assert addresses[0] == addresses[1]
-    assert before["problem"].iloc[30] == "not 30"
-
-
 def test_no_more_than_a_block_of_rows_lives():
     def peak(count):
         tracemalloc.start()
@@ -62,13 +49,62 @@ def test_no_more_than_a_block_of_rows_lives():
     assert peak(8 * columns.BLOCK) - peak(2 * columns.BLOCK) < 40 * 6 * columns.BLOCK  # bytes a row, beside Arrow's
 
 
-def test_rows_are_plain_values_in_any_order(small_blocks):
+@pytest.fixture(params=["in memory", "in a file", "in a file of one group"])
+def held(request, tmp_path, small_blocks):
+    """A table, and the same as `Blocks`."""
     table = columns.gathered(rows(50), KINDS)
-    made = columns.rows_of(table, ["channels", "path", "duration", "none"])
-    assert len(made) == 50
+    table.attrs = {"said": "x"}
+    if request.param == "in memory":
+        yield table, columns.Blocks.of(table)
+        return
+    if request.param == "in a file":
+        columns.write(table, tmp_path / "table.parquet")
+    else:
+        table.to_parquet(tmp_path / "table.parquet")
+    with columns.Blocks.saved(tmp_path / "table.parquet") as blocks:
+        yield table, blocks
+
+
+def test_rows_are_plain_values_in_any_order(held):
+    table, blocks = held
+    made = blocks.rows(["channels", "path", "duration", "none"])
+    assert len(made) == len(blocks) == 50
     assert made[5] == (None, "folder/é000005.wav", None, None)
     assert made[49] == (2, "folder/é000049.wav", 49 / 3, None)
     assert [row[1] for row in made] == table["path"].tolist()
+
+
+def test_blocks_are_the_table(held):
+    table, blocks = held
+    parts = list(blocks.blocks())
+    assert [len(part) for part in parts] == [7] * 7 + [1]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), table)
+    assert blocks.names == list(table)
+    some = pd.concat(blocks.blocks(["none", "channels"]), ignore_index=True)
+    assert list(some) == ["none", "channels"]
+    assert some["none"].isna().all()
+    assert some["channels"].equals(table["channels"])
+
+
+def test_a_table_without_rows_has_columns(tmp_path):
+    table = columns.gathered([], KINDS)
+    columns.write(table, tmp_path / "table.parquet")
+    with columns.Blocks.saved(tmp_path / "table.parquet") as blocks:
+        pd.testing.assert_frame_equal(blocks.empty, table)
+        assert len(blocks) == len(list(blocks.blocks())) == len(blocks.rows(["path"])) == 0
+
+
+@pytest.mark.parametrize("index", [None, [*range(25, 50), *range(25)]])
+def test_written_block_by_block_or_as_a_whole_it_is_the_same_file(tmp_path, small_blocks, index):
+    table = columns.gathered(rows(50), KINDS)
+    table["kind"] = pd.Categorical(["a", "b"] * 25) if index else 1.5
+    table.index = table.index if index is None else pd.Index(index)
+    columns.write(table, tmp_path / "whole.parquet")
+    with columns.writer(tmp_path / "blocks.parquet", table[:0], 50) as add:
+        for part in columns.Blocks.of(table).blocks():
+            add(part)
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "blocks.parquet").read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "whole.parquet"), table)
 
 
 def test_parts_come_back_to_their_places():
@@ -99,6 +135,6 @@ def test_a_table_survives_the_disk(tmp_path, index):
 
 
 def test_a_file_holds_some_thousand_rows_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(columns, "GROUP", 20)
+    monkeypatch.setattr(columns, "BLOCK", 20)
     columns.write(columns.gathered(rows(50), KINDS), tmp_path / "table.parquet")
     assert pq.ParquetFile(tmp_path / "table.parquet").num_row_groups == 3

@@ -160,6 +160,17 @@ def test_scanning_again_reads_only_what_changed(tmp_path, monkeypatch):
     assert len(read) == 4
 
 
+def test_a_table_of_more_files_than_a_file_holds_marks_of_is_read_again(tmp_path, monkeypatch):
+    clip(tmp_path / "a.wav")
+    clip(tmp_path / "b.wav")
+    first = datasets.scan(tmp_path)
+    monkeypatch.setattr(table, "_MOST", 1)
+    known = datasets.scan(tmp_path)
+    assert (len(first.attrs), known.attrs) == (1, {})
+    assert not datasets.is_unchanged(known, tmp_path)
+    pd.testing.assert_frame_equal(datasets.scan(tmp_path, known=known), first, check_flags=False)
+
+
 def test_unchanged_recordings_are_those_of_the_scan(tmp_path, monkeypatch):
     clip(tmp_path / "a.wav")
     (tmp_path / "b.wav").write_bytes(b"")

@@ -4,13 +4,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import PurePosixPath
 
 import pandas as pd
 import pytest
 
-from audioclust import files
+from audioclust import columns, files
 from audioclust.installation import versions
-from audioclust.project import Project
+from audioclust.project import Project, open_table, read_table
 
 
 def test_recordings_lie_in_the_project_or_where_registered(tmp_path):
@@ -172,6 +173,27 @@ def test_paths_of_a_table_stay_below_the_folder(tmp_path):
         assert "leaves the dataset's folder: '../a.wav'" in found["problem"][2]
         assert found["path"].map(files.is_below).all()
         assert found["path"].is_unique
+
+
+def test_blocks_of_a_saved_table_are_what_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(columns, "BLOCK", 2)
+    path = tmp_path / "metadata.parquet"
+    for more in ({}, {"problem": ["a", None, None, "b", None]}):
+        table = pd.DataFrame({"path": ["a", "../b", "c", "..", "e"], "n": range(5)} | more)
+        columns.write(table, path)
+        with open_table(path) as blocks:
+            found = pd.concat(blocks.blocks(), ignore_index=True)
+            paths = [path for (path,) in blocks.rows(["path"])]
+        pd.testing.assert_frame_equal(found, read_table(path), check_dtype=False)
+        assert paths == found["path"].tolist()
+
+
+def test_what_is_below_a_folder():
+    for path in ("a", "a.b/c d.wav", "é/..a", ".a", "a/.b", "..", "a/..", ".", "./", "/a", "a//b", "a/"):
+        parts = PurePosixPath(path).parts
+        assert files.is_below(path) == (bool(parts) and parts[0] != "/" and ".." not in parts), path
+        assert not files.is_below(f"C:{path}")
+        assert not files.is_below(f"..\\{path}")
 
 
 def test_a_damaged_table_is_named(tmp_path):

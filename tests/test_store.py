@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from audioclust import audio, features, files
-from audioclust.features import extraction, images, vectors
+from audioclust import audio, columns, datasets, features, files
+from audioclust.columns import Blocks
+from audioclust.features import extraction, feature_set, images, vectors
 from audioclust.features import table as table_module
 from audioclust.places import Places
+from audioclust.project import read_table
 
 FEATURES = features.FEATURES
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,10 +177,39 @@ def test_pictures_stay_in_their_folder_and_have_names_of_any_length(root, tmp_pa
     assert len(set(written)) == 10
     assert all(path.exists() and path.suffix == ".png" for path in written)
     for path in ("../x.wav", "/tmp/x.wav", "a/../../x.wav"):
-        outside = replace(found, index=found.index.assign(path=[*found.index["path"][:-1], path]))
+        outside = replace(found, source=found.index.assign(path=[*found.index["path"][:-1], path]))
         with pytest.raises(ValueError, match="outside"):
             outside.write_png("mel", tmp_path / "other" / "png")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_table_in_a_file_gives_the_same_and_is_read_when_it_is_asked_for(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(columns, "BLOCK", 3)
+    (root / "a" / "bad.wav").write_text("no sound")
+    metadata = datasets.scan(root)
+    metadata.loc[1, "sha256"] = "0" * 64  # as if the file had changed since
+    path = datasets.save(metadata, tmp_path)
+    found = features.extract(metadata, root, tmp_path / "store", ["mfcc"], jobs=1)
+    reads = []
+    monkeypatch.setattr(feature_set, "read_table", lambda path: reads.append(path) or read_table(path))
+    of_file = features.extract(path, root, tmp_path / "other", ["mfcc"], jobs=1)
+    assert (len(of_file), reads) == (len(found), [])
+    pd.testing.assert_frame_equal(of_file.problems, found.problems)
+    assert found.problems["path"].tolist() == [metadata["path"][1]]
+    pd.testing.assert_frame_equal(of_file.index, found.index)
+    np.testing.assert_array_equal(of_file.vectors("mfcc")[0], found.vectors("mfcc")[0])
+    assert reads == [path]
+    held = [sorted(place.rglob("*.*")) for place in (tmp_path / "store", tmp_path / "other")]
+    for one, other in zip(*held, strict=True):
+        assert one.is_dir() or one.read_bytes() == other.read_bytes()
+
+    later = features.extract(path, root, tmp_path / "other", ["mfcc"], jobs=1)
+    datasets.save(metadata, tmp_path)
+    assert len(later.index) == len(later)
+    later = features.extract(path, root, tmp_path / "other", ["mfcc"], jobs=1)
+    datasets.save(metadata.drop(index=0), tmp_path)
+    with pytest.raises(ValueError, match="has changed since the features were extracted"):
+        later.images("mfcc")
 
 
 def test_work_is_shared_out_by_how_long_recordings_are(tmp_path):
@@ -187,7 +218,8 @@ def test_work_is_shared_out_by_how_long_recordings_are(tmp_path):
     def shared_out(lengths):
         names = [str(i) for i in range(len(lengths))]
         table = pd.DataFrame({"sha256": names, "path": names, "duration": lengths})
-        tasks = extraction._tasks(table, Places.among(names), tmp_path, entries, 2, False)
+        usable = extraction._Usable.of(Blocks.of(table))
+        tasks = extraction._tasks(usable, tmp_path, entries, 2, False)
         parts = [[sha256 for sha256, *_ in task.recordings] for task in tasks]
         assert [sha256 for part in parts for sha256 in part] == names
         return [len(part) for part in parts]

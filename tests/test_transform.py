@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from audioclust import audio, datasets, files
+from audioclust import audio, columns, datasets, files
 from audioclust.audio import dataset as module
 from audioclust.audio import long
 from audioclust.audio.dataset import target
@@ -244,6 +244,36 @@ def test_worker_processes_give_the_same(metadata, root, tmp_path):
 
 def whole(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*.wav") if ".writing-" not in str(path)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_table_in_a_file_gives_the_same(metadata, root, tmp_path, jobs, monkeypatch):
+    monkeypatch.setattr(columns, "BLOCK", 2)
+    metadata["mine"] = range(len(metadata))
+    made = audio.transform(metadata, root, tmp_path / "one", jobs=jobs)
+    saved = datasets.save(metadata, tmp_path / "saved")
+    path = audio.transform(saved, root, tmp_path / "two", jobs=jobs)
+    assert path == tmp_path / "two" / audio.settings_key() / "metadata.parquet"
+    pd.testing.assert_frame_equal(pd.read_parquet(path), made)
+    assert path.read_bytes() == (tmp_path / "one" / audio.settings_key() / "metadata.parquet").read_bytes()
+    assert audio.transform(str(saved), root, tmp_path / "two", jobs=1) == path
+    assert sorted(path.parent.rglob(".*")) == [path.parent / ".lock"]
+
+
+def test_what_is_wrong_with_a_file_is_named(metadata, root, tmp_path):
+    bad = pd.DataFrame({"path": ["../a.wav", "top.ogg"]})
+    path = datasets.save(bad, tmp_path)
+    result = pd.read_parquet(audio.transform(path, root, tmp_path / "out", jobs=1))
+    assert result["problem"][0] == "path leaves the dataset's folder: '../a.wav'"
+    assert pd.isna(result["problem"][1])
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"metadata.parquet is damaged .*delete it and scan"):
+        audio.transform(path, root, tmp_path / "out")
+    datasets.save(pd.DataFrame({"file": ["a.wav"]}), tmp_path)
+    with pytest.raises(ValueError, match="no column 'path'"):
+        audio.transform(path, root, tmp_path / "out")
+    with pytest.raises(FileNotFoundError):
+        audio.transform(tmp_path / "nothing.parquet", root, tmp_path / "out")
 
 
 def test_real_recordings(shared, tmp_path):

@@ -16,15 +16,14 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from audioclust import columns, files, parallel, recording
 from audioclust.audio import wav
@@ -32,25 +31,42 @@ from audioclust.audio.decode import load
 from audioclust.audio.filters import Samples
 from audioclust.audio.long import LONG, WHOLE, in_blocks, process_long
 from audioclust.audio.settings import STEPS, Settings, process
+from audioclust.places import Places
+from audioclust.project import open_table
 
 __all__ = ["transform"]
 
 log = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+KNOWN = ("path", "sha256", "problem", "note", "duration")
 MEASURED = ("duration", "sample_rate", "channels", "level", "sha256")
 
 
+@overload
 def transform(
     metadata: pd.DataFrame, root: str | Path, out: str | Path, *, jobs: parallel.Jobs = -1, **settings: Any
-) -> pd.DataFrame:
+) -> pd.DataFrame: ...
+@overload
+def transform(
+    metadata: str | Path, root: str | Path, out: str | Path, *, jobs: parallel.Jobs = -1, **settings: Any
+) -> Path: ...
+def transform(
+    metadata: pd.DataFrame | str | Path,
+    root: str | Path,
+    out: str | Path,
+    *,
+    jobs: parallel.Jobs = -1,
+    **settings: Any,
+) -> pd.DataFrame | Path:
     """Transform every usable recording of a dataset.
 
     Parameters
     ----------
-    metadata : pd.DataFrame
+    metadata : pd.DataFrame, str or Path
         One row per recording, at least with the column ``path``, relative to `root`. Rows with a ``problem`` are
-        kept as they are.
+        kept as they are. A table of millions of recordings can stay in its file: give the path, and no more than some
+        thousand rows are in memory at a time.
     root : str or Path
         Folder of the recordings.
     out : str or Path
@@ -62,8 +78,9 @@ def transform(
 
     Returns
     -------
-    pd.DataFrame
-        The rows of `metadata` in their order. ``path`` is relative to ``out/KEY``, KEY being what
+    pd.DataFrame or Path
+        For a table a table; for a file the file ``out/KEY/metadata.parquet``, which holds the same table either way:
+        the rows of `metadata` in their order. ``path`` is relative to ``out/KEY``, KEY being what
         :func:`audioclust.audio.settings_key` gives. ``duration``, ``sample_rate``, ``channels``, ``level`` and
         ``sha256`` are those of the new file, null where there is none; ``problem`` says why. ``note`` adds what could
         not be done as asked; ``source_path`` and ``source_sha256`` name the recording it was made from. Other columns
@@ -87,22 +104,26 @@ def transform(
     [['tone.flac.wav', 8000, 'tone.flac']]
     """
     chosen = Settings.of(settings)
-    _check_paths(metadata)
-    parallel.worker_count(jobs)
     root, folder = Path(root), Path(out) / chosen.key
-    work = columns.rows_of(metadata, ("path", "sha256", "problem", "note", "duration"))
-    with _full_disk_named(folder), files.locked(folder / ".lock"):
-        _sweep(folder)
-        files.write_json(folder / "params.json", {"steps": STEPS, "settings": chosen.effective()})
-        one = partial(_one, root=root, folder=folder, settings=chosen)
-        result = _table(metadata, parallel.map(one, work, jobs=jobs, description="transform"))
-        with files.atomic(folder / "metadata.parquet") as scratch:
-            columns.write(result, scratch)
-    bad = int(result["problem"].notna().sum())
-    log.info("transformed %d of %d recordings into %s", len(result) - bad, len(result), folder)
+    with open_table(metadata) as table:
+        _check_paths(table)
+        parallel.worker_count(jobs)
+        with _full_disk_named(folder), files.locked(folder / ".lock"):
+            _sweep(folder)
+            files.write_json(folder / "params.json", {"steps": STEPS, "settings": chosen.effective()})
+            one = partial(_one, root=root, folder=folder, settings=chosen)
+            made = parallel.map(one, table.rows(KNOWN), jobs=jobs, description="transform")
+            with files.atomic(folder / "metadata.parquet") as scratch:
+                if isinstance(metadata, pd.DataFrame):
+                    result = _put(metadata, made)
+                    bad = int(result["problem"].notna().sum())
+                    columns.write(result, scratch)
+                else:
+                    bad = _write(table, made, scratch)
+    log.info("transformed %d of %d recordings into %s", len(table) - bad, len(table), folder)
     if bad:
-        log.warning("%d of %d recordings cannot be used: see the column 'problem'", bad, len(result))
-    return result
+        log.warning("%d of %d recordings cannot be used: see the column 'problem'", bad, len(table))
+    return result if isinstance(metadata, pd.DataFrame) else folder / "metadata.parquet"
 
 
 @contextmanager
@@ -124,15 +145,16 @@ def target(source: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _check_paths(metadata: pd.DataFrame) -> None:
-    if "path" not in metadata:
-        raise ValueError(f"metadata: it has no column 'path', only {', '.join(map(str, metadata.columns)) or 'none'}")
-    for (source,) in columns.rows_of(metadata, ["path"]):
+def _check_paths(table: columns.Blocks) -> None:
+    if "path" not in table.empty:
+        raise ValueError(f"metadata: it has no column 'path', only {', '.join(map(str, table.empty)) or 'none'}")
+    paths = table.rows(["path"])
+    for (source,) in paths:
         if not files.is_below(source):
             raise ValueError(f"metadata: path={source!r}: give paths below the dataset's folder")
-    if pc.count_distinct(pa.array(metadata["path"])).as_py() < len(metadata):
-        twice = metadata["path"][metadata["path"].duplicated()]
-        raise ValueError(f"metadata: path={twice.iloc[0]!r} stands in two rows")
+    again = ~Places.among(source for (source,) in paths).first()
+    if again.any():
+        raise ValueError(f"metadata: path={paths[int(again.argmax())][0]!r} stands in two rows")
 
 
 def _sweep(folder: Path) -> None:
@@ -188,16 +210,27 @@ def _processed(path: Path, settings: Settings, seconds: float, scratch: Path) ->
     return process(*load(path), settings)
 
 
-def _table(metadata: pd.DataFrame, made: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Put what is known of the new files into the rows of their sources; what is as it was shares their memory."""
-    before = metadata.assign(source_sha256=metadata["sha256"]) if "sha256" in metadata else metadata
-    new = columns.gathered(made, _KINDS, like=before).set_axis(metadata.index)
+def _put(metadata: pd.DataFrame, made: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Put what is known of the new files into the rows of their sources."""
+    new = columns.gathered(made, _KINDS).set_axis(metadata.index)
     result = metadata.copy(deep=False)
     result.attrs = {}  # what the scan knew of the sources' files
     for name in _KINDS:
         result[name] = new[name]
     result["source_path"] = metadata["path"].astype("str")
     return result
+
+
+def _write(table: columns.Blocks, made: Iterator[dict[str, Any]], path: Path) -> int:
+    """Write that table block by block, as files are made; return how many recordings cannot be used."""
+    bad = 0
+    with columns.writer(path, _put(table.empty, []), len(table)) as add:
+        for block in table.blocks():
+            result = _put(block, islice(made, len(block)))
+            bad += int(result["problem"].notna().sum())
+            add(result)
+    next(made, None)  # lets the workers and the progress bar end
+    return bad
 
 
 _KINDS = {

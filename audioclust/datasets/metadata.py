@@ -46,7 +46,9 @@ _BEFORE = {"path": "str", "name": "str", "extension": "str", "label": "str"}
 _INSPECTED = {"duration": "float64", "sample_rate": "Int64", "channels": "Int64", "level": "float64", "sha256": "str",
               "problem": "str", "note": "str"}  # fmt: skip
 _MARKS = "audioclust_scan"
-_EDITION = 4  # of what inspection finds: rows of another edition are read again
+_EDITION = 5  # of what inspection finds: rows of another edition are read again
+_MARK = 6  # bytes; one file in 280 000 000 000 000 that changes keeps its mark
+_MOST = 12_000_000  # recordings whose marks a parquet file can hold; those of a larger table are read again
 
 
 def scan(
@@ -108,7 +110,8 @@ def scan(
     inspected = _inspected(root, described["path"], odd, marks, unreadable, known=known, jobs=jobs)
     _check_lost(root, known, described["path"], inspected["sha256"], allow_loss)
     table = _labelled(described, inspected, names, labels_of)
-    table.attrs[_MARKS] = json.dumps({"edition": _EDITION, "marks": base64.b64encode(marks.tobytes()).decode()})
+    if len(table) <= _MOST:
+        table.attrs[_MARKS] = _saved(marks)
     _log.info("%s: %d recordings, %d with a problem", root, len(table), table["problem"].notna().sum())
     return table
 
@@ -140,7 +143,7 @@ def _inspected(
     `odd` are the paths as the system has them, by row, where a table cannot hold them.
     """
     held = _reusable(known, paths, odd, marks)
-    spelled = columns.rows_of(paths.to_frame(), ["path"])
+    spelled = columns.Blocks.of(paths.to_frame()).rows(["path"])
 
     def path(row: int) -> str:
         return odd.get(row) or spelled[row][0]
@@ -342,8 +345,14 @@ def _marks(root: Path, paths: Sequence[str], passed_over: Collection[str] = ()) 
             found = os.stat(f"{root}/{path}")  # noqa: PTH116
             if path not in passed_over:
                 said = b"%d %d %d" % (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-                marks[row] = int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "little")
+                marks[row] = int.from_bytes(hashlib.blake2b(said, digest_size=_MARK).digest(), "little")
     return marks
+
+
+def _saved(marks: Marks) -> str:
+    """Return marks as text, which `_marks_of` reads."""
+    kept = marks.view(np.uint8).reshape(-1, 8)[:, :_MARK].tobytes()
+    return json.dumps({"edition": _EDITION, "marks": base64.b64encode(kept).decode()})
 
 
 def _marks_of(table: pd.DataFrame | None) -> Marks | None:
@@ -353,8 +362,12 @@ def _marks_of(table: pd.DataFrame | None) -> Marks | None:
     earlier = json.loads(table.attrs[_MARKS])
     if earlier["edition"] != _EDITION:
         return None
-    marks = np.frombuffer(base64.b64decode(earlier["marks"]), dtype="<u8")
-    return marks if len(marks) == len(table) > 0 else None
+    kept = np.frombuffer(base64.b64decode(earlier["marks"]), dtype=np.uint8).reshape(-1, _MARK)
+    if not len(kept) == len(table) > 0:
+        return None
+    marks = np.zeros((len(kept), 8), dtype=np.uint8)
+    marks[:, :_MARK] = kept
+    return marks.view("<u8").ravel()
 
 
 def _reusable(known: pd.DataFrame | None, paths: pd.Series, odd: Collection[int], marks: Marks) -> NDArray[np.intp]:

@@ -31,12 +31,13 @@ from audioclust.features.spectrum import joined
 from audioclust.features.store import Entry
 from audioclust.features.summaries import Summaries
 from audioclust.features.table import FEATURES, check_features
-from audioclust.places import Places
+from audioclust.places import Places, keys
 from audioclust.recording import RecordingError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from audioclust.columns import Blocks
     from audioclust.features.feature_set import FeatureSet
 
 __all__ = ["extract"]
@@ -59,7 +60,7 @@ class _Task:
 
 
 def extract(
-    metadata: pd.DataFrame,
+    metadata: pd.DataFrame | str | Path,
     root: str | Path,
     store: str | Path,
     features: str | Iterable[str] = FEATURES,
@@ -72,8 +73,10 @@ def extract(
 
     Parameters
     ----------
-    metadata : pd.DataFrame
-        With columns ``path``, ``sha256`` and, optionally, ``problem``; rows with a problem are left out.
+    metadata : pd.DataFrame, str or Path
+        With columns ``path``, ``sha256`` and, optionally, ``problem``; rows with a problem are left out. A table of
+        millions of recordings can stay in its file: give the path, and it is read as a whole only where the result is
+        asked for its ``index``.
     root : str or Path
         Folder that ``path`` is relative to.
     store : str or Path
@@ -113,94 +116,150 @@ def extract(
     entries = {name: Entry.at(store, name, chosen) for name in check_features(features)}
     parallel.worker_count(jobs)
     warn_of_empty_bands([entry.feature for entry in entries.values()], chosen)
-    usable = _usable(metadata)
-    try:
-        problems = _computed(usable, Path(root), entries, jobs, arrays)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        message = f"cannot write features to {store}: {reason}. What is finished is kept; run again to go on"
-        raise OSError(error.errno, message) from error
-    return _feature_set(usable, problems, Path(store), entries)
+    from audioclust.project import open_table  # here, since it imports pandas, which workers need not
 
-
-def _feature_set(usable: pd.DataFrame, problems: dict[str, str], store: Path, entries: dict[str, Entry]) -> FeatureSet:
-    """Part the recordings into those that are in the store and those with a problem."""
-    from audioclust.features.feature_set import FeatureSet
-
-    failed = usable["sha256"].isin(list(problems))
-    if failed.all():
-        first = next(iter(problems.values()))
-        raise ValueError(f"none of the {len(usable)} recordings can be analysed; the first: {first}")
-    table = usable.loc[failed, ["path"]].assign(problem=usable.loc[failed, "sha256"].map(problems))
-    for path, problem in table.itertuples(index=False):
+    with open_table(metadata) as table:
+        usable = _Usable.of(table)
+        try:
+            problems = _computed(usable, Path(root), entries, jobs, arrays)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            message = f"cannot write features to {store}: {reason}. What is finished is kept; run again to go on"
+            raise OSError(error.errno, message) from error
+        rows, failed = usable.without(problems)
+    for path, problem in failed.itertuples(index=False):
         log.warning("%s: %s", path, problem)
-    left = usable[~failed] if problems else usable  # a choice would be a copy
-    return FeatureSet(left.reset_index(drop=True), table.reset_index(drop=True), store, entries)
+    return _feature_set(metadata, rows, failed, Path(store), entries)
+
+
+def _feature_set(
+    metadata: pd.DataFrame | str | Path,
+    rows: npt.NDArray[np.signedinteger],
+    failed: pd.DataFrame,
+    store: Path,
+    entries: dict[str, Entry],
+) -> FeatureSet:
+    from audioclust.features.feature_set import FeatureSet, SavedRows
+
+    if isinstance(metadata, (str, Path)):
+        return FeatureSet(SavedRows.of(Path(metadata), rows), failed, store, entries)
+    chosen = metadata if len(rows) == len(metadata) else metadata.iloc[rows]  # a choice would be a copy
+    return FeatureSet(chosen.reset_index(drop=True), failed, store, entries)
+
+
+@dataclass(frozen=True)
+class _Usable:
+    """The recordings of a table that can be analysed, without a Python object for each.
+
+    Attributes
+    ----------
+    table : Blocks
+    rows : np.ndarray [shape=(n,)]
+        Where they stand in it.
+    places : Places
+        Of their SHA-256, in that order.
+    seconds : np.ndarray [shape=(n,)]
+        How long they are; 1 where that is not known.
+    """
+
+    table: Blocks
+    rows: npt.NDArray[np.signedinteger]
+    places: Places
+    seconds: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: Blocks) -> _Usable:
+        """Choose them, or raise where there is none, or the table lacks what is needed."""
+        for column in ("path", "sha256"):
+            if column not in table.empty:
+                raise ValueError(f"metadata has no column {column!r}; make the table with datasets.scan")
+        rows, names, seconds, unknown = [np.zeros(0, np.int64)], [keys([])], [np.zeros(0)], 0
+        for first, block in zip(table.starts, table.blocks(("sha256", "problem", "duration")), strict=False):
+            fine = block["problem"].isna().to_numpy()
+            unknown += int(block["sha256"][fine].isna().sum())
+            rows.append(first + np.flatnonzero(fine))
+            names.append(keys(block["sha256"][fine].dropna()))
+            seconds.append(block["duration"][fine].fillna(1.0).to_numpy(np.float64))
+        usable = cls(table, np.concatenate(rows), Places.of_keys(np.concatenate(names)), np.concatenate(seconds))
+        if not len(usable.rows):
+            why = f"{len(table)} rows, each with a problem" if len(table) else "the folder holds no sound files"
+            raise ValueError(f"metadata has no usable recording: {why}")
+        if unknown:
+            raise ValueError(f"metadata lacks the sha256 of {unknown} recordings; scan the folder again")
+        return usable
+
+    def lines(self) -> Sequence[tuple[str, str]]:
+        """Return SHA-256 and path of each."""
+        lines = self.table.rows(("sha256", "path"))
+        return parallel.OnDemand(len(self.rows), lambda place: lines[int(self.rows[place])])
+
+    def without(self, problems: dict[str, str]) -> tuple[npt.NDArray[np.signedinteger], pd.DataFrame]:
+        """Return the rows of the table that have no problem, and path and problem of the others."""
+        import pandas as pd
+
+        found: list[tuple[str, str]] = []
+        failed = np.zeros(len(self.rows), dtype=bool)
+        for place, (sha256, path) in enumerate(self.lines() if problems else ()):
+            if sha256 in problems:
+                found.append((path, problems[sha256]))
+                failed[place] = True
+        if failed.all():
+            raise ValueError(f"none of the {len(failed)} recordings can be analysed; the first: {found[0][1]}")
+        return self.rows[~failed], pd.DataFrame(found, columns=["path", "problem"], dtype="str")
 
 
 def _computed(
-    usable: pd.DataFrame, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
+    usable: _Usable, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
 ) -> dict[str, str]:
     """Bring the store up to date, and return the problems by SHA-256."""
     for entry in entries.values():
         entry.create()
         entry.mend()
-    places = Places.among(usable["sha256"])
-    tasks = _tasks(usable, places, root, entries, jobs, arrays)
+    tasks = _tasks(usable, root, entries, jobs, arrays)
     problems: dict[str, str] = {}
     for failed in parallel.map(_work, tasks, jobs=jobs, description="features", chunk=1):
         problems |= failed
     threads = 1 if jobs == 1 else min(len(entries), parallel.cores())
     with ThreadPoolExecutor(threads) as pool:  # reading, checksums and writing leave room for other threads
-        for _ in pool.map(lambda entry: entry.assemble(places), entries.values()):
+        for _ in pool.map(lambda entry: entry.assemble(usable.places), entries.values()):
             pass
     return problems
 
 
-def _usable(metadata: pd.DataFrame) -> pd.DataFrame:
-    for column in ("path", "sha256"):
-        if column not in metadata:
-            raise ValueError(f"metadata has no column {column!r}; make the table with datasets.scan")
-    fine = metadata["problem"].isna() if "problem" in metadata else None
-    usable = metadata if fine is None or fine.all() else metadata[fine]
-    if usable.empty:
-        why = f"{len(metadata)} rows, each with a problem" if len(metadata) else "the folder holds no sound files"
-        raise ValueError(f"metadata has no usable recording: {why}")
-    if usable["sha256"].isna().any():
-        raise ValueError(
-            f"metadata lacks the sha256 of {usable['sha256'].isna().sum()} recordings; scan the folder again"
-        )
-    return usable
-
-
 def _tasks(
-    usable: pd.DataFrame, places: Places, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
+    usable: _Usable, root: Path, entries: dict[str, Entry], jobs: parallel.Jobs, arrays: bool
 ) -> Sequence[_Task]:
     """Divide what the store lacks among the workers, by how long the recordings are."""
-    missing = _missing(usable["sha256"], places, entries, arrays)
-    rows = np.flatnonzero(missing.any(axis=1))
-    seconds = usable["duration"].fillna(1.0).to_numpy(np.float64)[rows] if "duration" in usable else np.ones(len(rows))
+    missing = _missing(usable, entries, arrays)
+    chosen = np.flatnonzero(missing.any(axis=1))
+    seconds, lines = usable.seconds[chosen], usable.lines()
     ends = _ends(seconds, max(1, parallel.worker_count(jobs)))
 
     def task(number: int) -> _Task:
-        part = slice(ends[number - 1] if number else 0, ends[number])
-        table = usable[["sha256", "path"]].iloc[rows[part]]
-        asked = [tuple(compress(entries, each)) for each in missing[rows[part]]]
-        lines = zip(table["sha256"].tolist(), table["path"].tolist(), seconds[part].tolist(), asked, strict=True)
-        return _Task(list(lines), root, entries, arrays)
+        part = range(ends[number - 1] if number else 0, ends[number])
+        asked = (tuple(compress(entries, missing[chosen[place]])) for place in part)
+        known = (lines[chosen[place]] for place in part)
+        recordings = [
+            (sha256, path, length, names)
+            for (sha256, path), length, names in zip(
+                known, seconds[part.start : part.stop].tolist(), asked, strict=True
+            )
+        ]
+        return _Task(recordings, root, entries, arrays)
 
     return parallel.OnDemand(len(ends), task)
 
 
-def _missing(sha256: pd.Series, places: Places, entries: dict[str, Entry], arrays: bool) -> npt.NDArray[np.bool_]:
+def _missing(usable: _Usable, entries: dict[str, Entry], arrays: bool) -> npt.NDArray[np.bool_]:
     """Return which features the store lacks of each recording [shape=(n, features)]; equal files count once."""
+    places = usable.places
     missing = np.repeat(places.first()[:, None], len(entries), axis=1)
     for number, entry in enumerate(entries.values()):
         held = places.of(np.concatenate([entry.stored(), entry.waiting()]))
         lacks = np.ones(len(places), dtype=bool)
         lacks[held[held >= 0]] = False
         if arrays:
-            lacks |= [not entry.array(name).exists() for name in sha256]
+            lacks |= [not entry.array(sha256).exists() for sha256, _ in usable.lines()]
         missing[:, number] &= lacks
     return missing
 

@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 
 from audioclust import files, parallel
 from audioclust.features import images as pictures
 from audioclust.features import vectors as pooled
 from audioclust.features.store import Entry, why_stale
 from audioclust.places import Places, keys
+from audioclust.project import read_table
 from audioclust.validation import check_choice
 
 __all__ = ["FeatureSet"]
+
+
+@dataclass(frozen=True)
+class SavedRows:
+    """Rows of a saved table, to be read later.
+
+    Attributes
+    ----------
+    path : Path
+    rows : np.ndarray [shape=(n,)]
+        Their places in it.
+    footer : pyarrow.parquet.FileMetaData
+        What the file said of itself: another one has other rows.
+    """
+
+    path: Path
+    rows: npt.NDArray[np.signedinteger]
+    footer: Any
+
+    @classmethod
+    def of(cls, path: Path, rows: npt.NDArray[np.signedinteger]) -> SavedRows:
+        """Remember rows of the file as it is now."""
+        return cls(path, rows, pq.read_metadata(path))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self) -> pd.DataFrame:
+        """Read them, or raise a ValueError where the file has changed."""
+        table = read_table(self.path)
+        if not pq.read_metadata(self.path).equals(self.footer):
+            raise ValueError(f"{self.path} has changed since the features were extracted: extract them again")
+        return table.iloc[self.rows].reset_index(drop=True)
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,8 +62,8 @@ class FeatureSet:
 
     Attributes
     ----------
-    index : pd.DataFrame
-        The metadata of the recordings in it, one row each, in the metadata's order.
+    source : pd.DataFrame or SavedRows
+        The metadata of the recordings in it, or where they are read from.
     problems : pd.DataFrame
         ``path`` and ``problem`` of those that could not be analysed.
     store : Path
@@ -50,17 +86,25 @@ class FeatureSet:
     ((3, 2), (3, 48, 96))
     """
 
-    index: pd.DataFrame
+    source: pd.DataFrame | SavedRows
     problems: pd.DataFrame
     store: Path
     entries: dict[str, Entry]
 
     def __repr__(self) -> str:
         failed = f", {len(self.problems)} with problems" if len(self.problems) else ""
-        return f"FeatureSet({len(self.index)} recordings{failed}; {', '.join(self.features)})"
+        return f"FeatureSet({len(self)} recordings{failed}; {', '.join(self.features)})"
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.source)
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """The metadata of the recordings in it, one row each, in the metadata's order.
+
+        Where they were extracted from a table in a file, that is read when this is first asked for.
+        """
+        return self.source if isinstance(self.source, pd.DataFrame) else self.source.read()
 
     @property
     def features(self) -> tuple[str, ...]:
