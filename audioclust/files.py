@@ -27,7 +27,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from audioclust.text import csv
 
@@ -225,6 +224,8 @@ def locked(path: str | Path, *, timeout: float = -1) -> Iterator[None]:
     TimeoutError
         When another process holds it for longer than `timeout` seconds (-1 waits for ever).
     """
+    from filelock import FileLock, Timeout  # here, since workers of most kinds need no lock
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(path), timeout=timeout)

@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -78,6 +77,8 @@ def show_versions() -> None:
 
 
 def _installed(names: tuple[str, ...]) -> dict[str, str]:
+    from importlib import metadata  # here, since every worker imports this module
+
     versions_of = {}
     for name in names:
         try:
@@ -89,6 +90,8 @@ def _installed(names: tuple[str, ...]) -> dict[str, str]:
 
 def _required() -> tuple[str, ...]:
     """Names of the package's requirements, those of its extras left out."""
+    from importlib import metadata
+
     try:
         lines = metadata.requires("audioclust") or []
     except metadata.PackageNotFoundError:  # a checkout that was never installed

@@ -32,10 +32,6 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from audioclust import files, plugins
 from audioclust.cluster import Cluster, address_of, local_workers
 
-with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
-    warnings.simplefilter("ignore")
-    from tqdm.auto import tqdm
-
 __all__ = ["Jobs", "OnDemand", "Workers", "cores", "end_with", "map", "progress", "quiet", "worker_count"]
 
 Item = TypeVar("Item")
@@ -104,8 +100,14 @@ def progress(items: Iterable[Item], description: str, total: int | None = None) 
     if total is None and isinstance(items, Sized):
         total = len(items)
     told = os.environ.get(PROGRESS_FILE)
+    if told is None and quiet():
+        yield from items
+        return
     if told is None:
-        yield from tqdm(items, desc=description, total=total, disable=quiet(), leave=False)
+        with warnings.catch_warnings():  # in a notebook without ipywidgets it draws with text, which is good enough
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm
+        yield from tqdm(items, desc=description, total=total, leave=False)
         return
     of_all = f"/{total}" if total else ""
     Path(told).write_text(f"{description} 0{of_all}", encoding="utf-8")
@@ -366,6 +368,7 @@ def _start(parent: int, names: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     os.environ.pop(PROGRESS_FILE, None)
     try:
-        plugins.load(names)
+        if names:
+            plugins.load(names)
     except Exception as error:  # a worker that ends here would look like one that ran out of memory
         log.warning("a worker could not import the plugins %s: %s", ", ".join(names), error)

@@ -13,7 +13,6 @@ import importlib.util
 import sys
 from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -54,6 +53,8 @@ def load(names: Iterable[str] = (), root: str | Path = ".") -> list[str]:
     >>> clustering.make("planted", n_clusters=2).fit_predict([[0.0], [0.1], [9.0]]).tolist()
     [1, 1, 0]
     """
+    from importlib.metadata import entry_points  # here, since workers mostly need it not
+
     for point in entry_points(group=GROUP):
         _LOADED.setdefault(point.value.partition(":")[0], importlib.import_module(point.value.partition(":")[0]))
     for name in resolve(names, root):

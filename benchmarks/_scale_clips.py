@@ -164,7 +164,7 @@ def killed(clips: Path, out: Path, undisturbed: dict[str, str], count: int) -> d
     middle = f"{count // 2000:04}/{count // 2:07}.wav"
     half_way = [
         lambda: any(out.glob(f"transformed/*/{middle}")),
-        lambda: any(out.glob("features/*/*/shards/*/rows.npz")),
+        lambda: any(out.glob("features/*/*/shards/*.npy")),
     ]
     ended = 0
     for is_half_way in half_way:

@@ -1,14 +1,18 @@
 """Samples: every step against scipy, librosa and pyloudnorm, and on what has no samples to speak of."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
+
 import librosa
 import numpy as np
 import pyloudnorm
 import pytest
 import soundfile
+import soxr
 from scipy import signal
 
 from audioclust import audio, recording
-from audioclust.audio import wav
+from audioclust.audio import filters, wav
 from audioclust.audio.settings import Settings
 
 RATE = 22_050
@@ -60,6 +64,24 @@ def test_load_names_the_problem(tmp_path):
         audio.load(tmp_path / "gone.wav", 8_000)
     with pytest.raises(ValueError, match="sample_rate=0"):
         audio.load(tmp_path / "text.wav", 0)
+
+
+def test_resampling_one_after_the_other_is_resampling_each(rng):
+    recordings = [rng.normal(size=n).astype(np.float32) for n in (1, 300, 24_414, 70_000)]
+    pairs = [(24_414, 22_050), (44_100, 16_000), (8_000, 22_050), *((8_000 + i, 7_000) for i in range(9))]
+    wanted = {(n, pair): soxr.resample(y, *pair, quality="HQ") for n, y in enumerate(recordings) for pair in pairs}
+    assert len(pairs) > filters._KEPT_STREAMS
+
+    def equal(case):
+        number, (rate, target) = case
+        y = recordings[number]
+        found = audio.resample(y, rate, target)
+        assert len(found) == math.ceil(len(y) * (target / rate))
+        np.testing.assert_array_equal(found[: len(wanted[case])], wanted[case][: len(found)])
+        assert not found[len(wanted[case]) :].any()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(equal, 3 * list(wanted)))
 
 
 def test_resample_keeps_empty_and_equal_rates(rng):

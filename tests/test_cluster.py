@@ -76,7 +76,7 @@ def test_extraction(address, home, tmp_path, killing, monkeypatch):
     for name in ("vectors.parquet", "images.npy", "params.json"):
         (one,), (other,) = here.rglob(name), there.rglob(name)
         assert one.read_bytes() == other.read_bytes()
-    assert not list(there.rglob("rows.npz"))
+    assert not list(there.rglob("shards/*.npy"))
 
 
 def test_embedding(address, home, tmp_path, killing, monkeypatch):

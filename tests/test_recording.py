@@ -255,6 +255,7 @@ def test_a_cut_ogg_is_noted(tmp_path, subtype, rng):
 
 
 def test_a_read_error_is_a_problem(examples, monkeypatch):
+    monkeypatch.setattr(opening, "_WHOLE", 0)
     original = opening._Raw.readinto
 
     def failing(self, buffer):
@@ -273,8 +274,22 @@ def test_a_read_error_is_a_problem(examples, monkeypatch):
     def refuse(path):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(recording.files, "sha256", refuse)
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "_WHOLE", 0)
+        patched.setattr(recording.files, "sha256", refuse)
+        assert recording.inspect(examples["good"])["problem"] == "cannot be read: Input/output error"
+    monkeypatch.setattr(opening._Raw, "readall", refuse)
     assert recording.inspect(examples["good"])["problem"] == "cannot be read: Input/output error"
+
+
+@pytest.mark.parametrize("whole", [0, opening._WHOLE])
+def test_a_checksum_is_that_of_the_bytes_that_are_decoded(examples, monkeypatch, whole):
+    monkeypatch.setattr(opening, "_WHOLE", whole)
+    found = recording.inspect(examples["good"])
+    samples, _ = recording.read(examples["good"], sha256=found["sha256"])
+    np.testing.assert_array_equal(samples, recording.read(examples["good"])[0])
+    with pytest.raises(RecordingError, match="changed since the metadata was made"):
+        recording.read(examples["good"], sha256="0" * 64)
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that refuses to be read")

@@ -5,9 +5,10 @@ import warnings
 import librosa
 import numpy as np
 import pytest
+import scipy.fft
 
 from audioclust import audio, features
-from audioclust.features import filters, spectra, spectrum
+from audioclust.features import filters, fourier, spectra, spectrum
 
 FEATURES = features.FEATURES
 
@@ -228,3 +229,12 @@ def test_import_is_light():
     heavy = "{'librosa', 'pandas', 'sklearn', 'torch'}"
     code = f"import sys, audioclust.features as f; f.spectral; assert not {heavy} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (7, 400), (33, 2048)])
+def test_the_transform_is_scipys_with_or_without_its_compiled_part(rng, monkeypatch, shape):
+    frames = rng.normal(size=shape).astype(np.float32)
+    assert fourier.rfft(frames).dtype == np.complex64
+    np.testing.assert_array_equal(fourier.rfft(frames), scipy.fft.rfft(frames))
+    monkeypatch.setattr(fourier, "_KERNEL", "nowhere")
+    assert fourier._chosen() is scipy.fft.rfft

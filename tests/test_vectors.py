@@ -28,6 +28,22 @@ def test_statistics_of_a_long_recording_in_blocks(rng, monkeypatch, frames):
     np.testing.assert_allclose(vectors.statistics(values), whole, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("frames", [1, 5, 44, 300])
+def test_statistics_of_what_does_not_change_are_exact(rng, frames):
+    level = rng.normal(-60, 20, 100).astype(np.float32)
+    found = vectors.statistics(np.repeat(level[:, None], frames, axis=1))
+    np.testing.assert_array_equal(found, np.stack([level, *np.zeros((3, 100), np.float32)]))
+
+
+def test_statistics_keep_their_digits_after_a_loud_beginning(rng):
+    values = rng.normal(-60, 0.01, (20, 5000)).astype(np.float32)
+    values[:, 0] = 0
+    found, wide = vectors.Statistics(), values.astype(np.float64)
+    for start in range(0, 5000, 700):
+        found.add(values.T[start : start + 700])
+    np.testing.assert_allclose(found.result()[:2], [wide.mean(axis=1), wide.std(axis=1)], rtol=1e-6)
+
+
 def test_poolings_by_hand():
     values = np.array([[1, 3], [2, 6]], np.float32)
     np.testing.assert_allclose(vectors.pool(values, "mean"), [2, 4])

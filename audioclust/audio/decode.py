@@ -16,7 +16,7 @@ from audioclust.audio.filters import Samples, check_rate, resample, resampled
 __all__ = ["load", "streamed"]
 
 
-def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int]:
+def load(path: str | Path, sample_rate: int | None = None, *, sha256: str | None = None) -> tuple[Samples, int]:
     """Read a recording as one channel.
 
     Parameters
@@ -25,6 +25,8 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
         A file in any format that :func:`audioclust.recording.read` knows.
     sample_rate : int or None
         Rate to change to, in Hz; None keeps the file's own.
+    sha256 : str or None
+        What the file's bytes must have, if given.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     Raises
     ------
     recording.RecordingError
-        When the file cannot be used; its text is the ``problem``.
+        When the file cannot be used, or has another `sha256`; its text is the ``problem``.
     ValueError
         When `sample_rate` is not positive.
 
@@ -51,7 +53,7 @@ def load(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     """
     if sample_rate is not None:
         check_rate(sample_rate)
-    frames, own_rate = recording.read(path)
+    frames, own_rate = recording.read(path, sha256=sha256)
     y = recording.mono(frames)
     if sample_rate is None:
         return y, int(own_rate)

@@ -16,6 +16,7 @@ References
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -28,6 +29,8 @@ from audioclust.validation import check_number
 __all__ = ["Samples", "check_rate", "lowpass", "resample", "resampled"]
 
 BLOCK = 1 << 20  # samples filtered at once
+
+_KEPT_STREAMS = 8
 
 Samples = npt.NDArray[np.float32]
 
@@ -56,12 +59,32 @@ def resample(y: Samples, sample_rate: int, target: int) -> Samples:
     if sample_rate == target or len(y) == 0:
         return y
     length = math.ceil(len(y) * (target / sample_rate))
-    changed = np.asarray(soxr.resample(y, sample_rate, target, quality="HQ"), dtype=np.float32)[:length]
+    stream = _stream(int(sample_rate), int(target))
+    stream.clear()
+    changed = stream.resample_chunk(np.ascontiguousarray(y, dtype=np.float32), last=True)[:length]
     if len(changed) == length:
         return changed
     padded = np.zeros(length, np.float32)
     padded[: len(changed)] = changed
     return padded
+
+
+class _Streams(threading.local):
+    def __init__(self) -> None:
+        self.kept: dict[tuple[int, int], soxr.ResampleStream] = {}
+
+
+_streams = _Streams()
+
+
+def _stream(sample_rate: int, target: int) -> soxr.ResampleStream:
+    """Return this thread's stream for these rates; to make one takes half as long as to resample a second."""
+    kept = _streams.kept
+    if (sample_rate, target) not in kept:
+        if len(kept) >= _KEPT_STREAMS:
+            kept.clear()
+        kept[sample_rate, target] = soxr.ResampleStream(sample_rate, target, 1, dtype="float32", quality="HQ")
+    return kept[sample_rate, target]
 
 
 def resampled(blocks: Iterable[Samples], sample_rate: int, target: int) -> Iterator[Samples]:

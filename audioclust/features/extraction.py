@@ -32,7 +32,7 @@ from audioclust.features.store import Entry
 from audioclust.features.summaries import Summaries
 from audioclust.features.table import FEATURES, check_features
 from audioclust.places import Places, keys
-from audioclust.recording import RecordingError
+from audioclust.recording import CHANGED, RecordingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -306,15 +306,13 @@ def _rows(path: Path, sha256: str, seconds: float, entries: Sequence[Entry], arr
     """Analyse one recording."""
     settings, asked = entries[0].settings, [entry.feature for entry in entries]
     parts = []
-    with _samples(path, seconds, settings.sample_rate) as source:
+    with _samples(path, sha256, seconds, settings.sample_rate) as source:
         frames, blocks = analyse(source, asked, _stored_as(settings))
-        summaries = Summaries(asked, frames)
+        summaries = Summaries(asked, frames, settings.reference)
         for values in blocks:
             summaries.add(values)
             parts += [values] if arrays else []
-    if files.sha256(path) != sha256:
-        raise RecordingError(path, "changed since the metadata was made; scan the folder again")
-    rows = summaries.rows(sha256, settings)
+    rows = summaries.rows(sha256)
     if arrays:
         for entry in entries:
             _write_array(joined([part[entry.feature.name] for part in parts]), entry.array(sha256))
@@ -322,13 +320,17 @@ def _rows(path: Path, sha256: str, seconds: float, entries: Sequence[Entry], arr
 
 
 @contextmanager
-def _samples(path: Path, seconds: float, sample_rate: int) -> Iterator[Callable[[], Iterable[npt.NDArray[np.float32]]]]:
-    """Open a recording: all of it at once, or, where it is long, block by block."""
+def _samples(
+    path: Path, sha256: str, seconds: float, sample_rate: int
+) -> Iterator[Callable[[], Iterable[npt.NDArray[np.float32]]]]:
+    """Open a recording of this checksum: all of it at once, or, where it is long, block by block."""
     if seconds > _LONG:
         with streamed(path, sample_rate) as source:
             yield source
+        if files.sha256(path) != sha256:
+            raise RecordingError(path, CHANGED)
     else:
-        y, _ = load(path, sample_rate)
+        y, _ = load(path, sample_rate, sha256=sha256)
         yield lambda: [y]
 
 

@@ -23,6 +23,7 @@ __all__ = ["Banded", "Bands", "chroma_bank", "cosines", "empty_bands", "mel_band
 Floats = npt.NDArray[np.float32]
 
 _GROUP = 16  # rows per product in Banded
+_SMALL = 1 << 13  # numbers of a matrix up to which one product is faster than several
 
 
 class Bands(NamedTuple):
@@ -50,6 +51,12 @@ def window(name: str | tuple[str | float, ...], length: int, n_fft: int) -> npt.
         values = get_window(name, length)
     before = (n_fft - length) // 2
     return np.pad(values, (before, n_fft - length - before))
+
+
+@lru_cache
+def window32(name: str | tuple[str | float, ...], length: int, n_fft: int) -> Floats:
+    """Return :func:`window` in single precision."""
+    return window(name, length, n_fft).astype(np.float32)
 
 
 def mel_centres(bands: Bands) -> npt.NDArray[np.float64]:
@@ -101,8 +108,9 @@ class Banded:
     def __init__(self, matrix: Floats) -> None:
         self._outputs = len(matrix)
         self._parts = []
-        for first in range(0, len(matrix), _GROUP):
-            group = slice(first, min(first + _GROUP, len(matrix)))
+        step = _GROUP if matrix.size > _SMALL else len(matrix)
+        for first in range(0, len(matrix), step):
+            group = slice(first, min(first + step, len(matrix)))
             seen = np.flatnonzero(matrix[group].any(axis=0))
             inputs = slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 1)
             self._parts.append((inputs, group, np.ascontiguousarray(matrix[group, inputs].T)))

@@ -76,7 +76,8 @@ class Resizer:
         """Take the next stretch [shape=(bands, frames)]."""
         rows = _banded(len(values), self._shape[0])(values.T).T  # bands first: that leaves little
         first, self._taken = self._taken, self._taken + values.shape[1]
-        self._image += rows @ _weights(self._frames, self._shape[1], first, self._taken)
+        part = rows @ _weights(self._frames, self._shape[1], first, self._taken)
+        self._image = part if first == 0 else self._image + part
 
     def result(self) -> Floats:
         """Return the image, lowest band at the bottom."""
@@ -87,8 +88,7 @@ def gray(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArra
     """Map `low` to 0 and `high` to 255, linearly; what lies beyond is cut off. Without a range all is black."""
     if not high > low:
         return np.zeros(image.shape, np.uint8)
-    levels = image.astype(np.float32)
-    levels -= np.float32(low)
+    levels = np.subtract(image, np.float32(low), dtype=np.float32)
     levels *= np.float32(255 / (high - low))
     np.rint(levels, out=levels)
     return np.clip(levels, np.float32(0), np.float32(255), out=levels).astype(np.uint8)

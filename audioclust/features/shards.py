@@ -1,25 +1,32 @@
-"""Rows of one feature of some recordings: in memory, and in the files that workers leave in the store."""
+"""Rows of one feature of some recordings: in memory, and in the files that workers leave in the store.
+
+A file is two arrays in NumPy's format, one after the other, and the CRC-32 of both.
+"""
 
 from __future__ import annotations
 
 import logging
-import shutil
-import zipfile
+import mmap
+import os
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LostShard", "Rows", "in_order", "load", "names", "readable"]
+__all__ = ["LostShard", "Rows", "in_order", "load", "names", "readable", "save"]
 
 log = logging.getLogger(__name__)
 
 _GROUP = 1024  # rows that are in memory together
+_DAMAGED = (OSError, ValueError, EOFError, IndexError, TypeError, SyntaxError, TokenError, MemoryError)
+_SIMPLE = ("sha256", "frames", "peak", "profile", "images")  # fields that are put together along their first axis
 _OPEN = 8  # shards that are in memory while they are put in order
 
 
@@ -33,7 +40,8 @@ class Rows:
     frames : np.ndarray [shape=(n,), int32]
     peak : np.ndarray [shape=(n,), float32]
         dB, or NaN.
-    statistics : np.ndarray [shape=(n, 4, bands), float32]
+    statistics : np.ndarray [shape=(4, n, bands), float32]
+        Statistics first, as the table holds them.
     profile : np.ndarray [shape=(sum of frames,), float32]
         One after the other.
     images : np.ndarray [shape=(n, 48, 96)]
@@ -49,7 +57,11 @@ class Rows:
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
         """Return the rows of several, one after the other."""
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+        whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _SIMPLE}
+        shape = (len(parts[0].statistics), len(whole["frames"]), *parts[0].statistics.shape[2:])
+        statistics = np.empty(shape, np.float32)  # left to itself, numpy keeps the order that shards have
+        np.concatenate([part.statistics for part in parts], axis=1, out=statistics)
+        return cls(statistics=statistics, **whole)
 
     def take(self, chosen: npt.NDArray[np.integer]) -> Rows:
         """Return some of the rows, in the order given."""
@@ -58,38 +70,74 @@ class Rows:
         ends = np.cumsum(self.frames)
         parts = [self.profile[ends[i] - self.frames[i] : ends[i]] for i in chosen]
         profile = np.concatenate(parts) if parts else self.profile[:0]
-        whole = {name: value[chosen] for name, value in vars(self).items() if name != "profile"}
-        return Rows(profile=profile, **whole)
+        whole = {name: getattr(self, name)[chosen] for name in _SIMPLE if name != "profile"}
+        return Rows(statistics=self.statistics[:, chosen], profile=profile, **whole)
 
 
 class LostShard(Exception):
-    """A shard that is gone, or does not agree with its checksums; `path` is its file."""
+    """A shard that is gone, or does not agree with its checksum; `path` is its file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self.path = path
 
 
+def save(rows: Rows, path: Path) -> None:
+    """Write a shard: an array with a row of all fields but the profile for each recording, the profiles, a checksum."""
+    whole = vars(rows) | {"statistics": rows.statistics.swapaxes(0, 1)}
+    del whole["profile"]
+    table = np.empty(len(rows.frames), [(name, value.dtype, value.shape[1:]) for name, value in whole.items()])
+    for name, value in whole.items():
+        table[name] = value
+    with path.open("wb") as handle:
+        for array in (table, rows.profile):
+            np.lib.format.write_array(handle, array, allow_pickle=False)
+        handle.write(_checksum(table, rows.profile))
+
+
 def load(path: Path) -> Rows:
     """Read a shard, or raise :class:`LostShard`; a damaged one is removed, and its recordings are computed again."""
-    return Rows(**_members(path, [field.name for field in fields(Rows)]))
+    with _undamaged(path):
+        table, rest = _mapped(path)
+        profile = np.lib.format.read_array(rest, allow_pickle=False)
+        if rest.read() != _checksum(table, profile):
+            raise ValueError("its checksum is another one")
+        whole = {name: table[name] for name in table.dtype.names or ()}
+        return Rows(profile=profile, **whole | {"statistics": whole["statistics"].swapaxes(0, 1)})
 
 
 def names(path: Path) -> list[str]:
     """Return the SHA-256 of the recordings in a shard, without reading the rest; errors as of :func:`load`."""
-    found: list[str] = _members(path, ["sha256"])["sha256"].tolist()
-    return found
+    with _undamaged(path):
+        found: list[str] = _mapped(path)[0]["sha256"].tolist()
+        return found
 
 
-def _members(path: Path, chosen: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+def _mapped(path: Path) -> tuple[npt.NDArray[Any], mmap.mmap]:
+    """Return the table of a shard, which stays in its file, and the file after it."""
+    with path.open("rb") as handle:
+        held = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    np.lib.format.read_magic(held)
+    (count,), _, dtype = np.lib.format.read_array_header_1_0(held)
+    table = np.frombuffer(held, dtype, count, held.tell())
+    held.seek(table.nbytes, os.SEEK_CUR)
+    return table, held
+
+
+def _checksum(table: npt.NDArray[Any], profile: npt.NDArray[Any]) -> bytes:
+    return zlib.crc32(profile.tobytes(), zlib.crc32(table.data)).to_bytes(4, "little")
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in chosen}
+        yield
     except FileNotFoundError as error:  # another process has just moved it into the table
         raise LostShard(path) from error
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         log.warning("shard %s is damaged (%s); its recordings are computed again", path, error)
-        shutil.rmtree(path.parent, ignore_errors=True)
+        with suppress(OSError):
+            path.unlink()
         raise LostShard(path) from error
 
 

@@ -12,14 +12,15 @@ Smith, "Spectral Audio Signal Processing", W3K, 2011 (parabolic interpolation of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from audioclust.features import filters
+from audioclust.features.fourier import rfft
 from audioclust.features.settings import Settings
 
 __all__ = ["Spectrum", "decibels", "spectra", "tuning"]
@@ -83,14 +84,12 @@ class Spectrum:
             Power. Both are interpolated by a parabola through the peak and its neighbours.
         """
         power, rate, n_fft = self.power.T, self.settings.sample_rate, self.settings.n_fft
-        bins = self.frequencies
-        inside = np.flatnonzero((bins >= _PITCHES[0]) & (bins < min(_PITCHES[1], rate / 2)))
-        if not inside.size:
+        low, high = (math.ceil(limit * n_fft / rate) for limit in (_PITCHES[0], min(_PITCHES[1], rate / 2)))
+        if low >= high:
             return np.empty(0, np.uint8), np.empty(0, np.float32)
-        heard = slice(int(inside[0]), int(inside[-1]) + 1)
-        loud = np.zeros(power.shape, bool)
-        np.greater(power[:, heard], 0.1 * power.max(axis=1, keepdims=True), out=loud[:, heard])
+        loud = power[:, low:high] > np.float32(0.1) * power.max(axis=1, keepdims=True)
         flat, place = power.ravel(), np.flatnonzero(loud)
+        place += place // (high - low) * (power.shape[1] - (high - low)) + low  # from there to the whole spectrum
         centre = flat[place]
         chosen = np.flatnonzero((centre > flat[place - 1]) & (centre >= flat[place + 1]))
         place, centre = place[chosen], centre[chosen]
@@ -111,7 +110,8 @@ def tuning(blocks: Iterable[Peaks]) -> float:
     steps, heights = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     if not steps.size:
         return 0.0
-    counts = np.bincount(steps[heights >= np.median(heights)], minlength=len(_CENTS) - 1)
+    middle = len(heights) // 2  # what reaches the median reaches the upper one of the two in the middle
+    counts = np.bincount(steps[heights >= np.partition(heights, middle)[middle]], minlength=len(_CENTS) - 1)
     return float(_CENTS[np.argmax(counts)])
 
 
@@ -201,11 +201,9 @@ def _power(y: Floats, offset: int, frames: tuple[int, int], hop: int, settings: 
 
     `y` are the samples from number `offset` on; those before and after are zeros.
     """
-    from scipy import fft  # its import takes longer than all others together, and only workers need it
-
     start, stop = frames
     n_fft = settings.n_fft
-    window = filters.window(settings.window, settings.win_length or n_fft, n_fft).astype(np.float32)
+    window = filters.window32(settings.window, settings.win_length or n_fft, n_fft)
     power = np.empty((stop - start, 1 + n_fft // 2), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         for first in range(start, stop, _BATCH):
@@ -218,8 +216,8 @@ def _power(y: Floats, offset: int, frames: tuple[int, int], hop: int, settings: 
             else:
                 heard = y[begin:end]
             step = heard.strides[0]
-            batch = as_strided(heard, (last - first, n_fft), (hop * step, step), writeable=False) * window
-            parts = fft.rfft(batch, overwrite_x=True).view(np.float32)  # real and imaginary in turns
+            batch = np.ndarray((last - first, n_fft), np.float32, heard, strides=(hop * step, step)) * window
+            parts = rfft(batch).view(np.float32)  # real and imaginary in turns
             np.square(parts, out=parts)
             np.add(parts[:, ::2], parts[:, 1::2], out=power[first - start : last - start])
     if not np.isfinite(power.max()):

@@ -11,8 +11,8 @@
     depends on the whole dataset.
 ``arrays/SHA256.npy``
     The features themselves [shape=(bands, frames), float32], where asked for.
-``shards/*/rows.npz``
-    Rows that are computed but not yet in the table, with checksums: what a killed run leaves is taken up by the next.
+``shards/*.npy``
+    Rows that are computed but not yet in the table, with a checksum: what a killed run leaves is taken up by the next.
 
 Rows are only ever added, and ``images.npy`` is replaced before ``vectors.parquet``: whoever reads the table first
 finds the image of each of its rows at the same place, whatever another process writes meanwhile, and wherever it was
@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -36,7 +36,7 @@ import numpy.typing as npt
 
 from audioclust import files
 from audioclust.features.settings import IMAGE_SHAPE, Settings
-from audioclust.features.shards import LostShard, Rows, in_order, names, readable
+from audioclust.features.shards import LostShard, Rows, in_order, names, readable, save
 from audioclust.features.table import FEATURES, Feature, check_features, entry, parameters
 from audioclust.features.vectors import STATISTICS
 from audioclust.places import Keys, Places, keys
@@ -121,14 +121,14 @@ class Entry:
         return keys(str(name) for rows in readable(self._shards()) for name in rows.sha256)
 
     def add(self, rows: Rows) -> None:
-        """Keep computed rows as a shard, a folder of its own.
+        """Keep computed rows as a shard.
 
-        Folders are not flushed to the disk as files are: waiting for that would take as long as the analysis, and a
-        shard that a power cut spoils fails its checksums and is computed again.
+        It is not flushed to the disk: waiting for that would take as long as the analysis, and a shard that a power cut
+        spoils fails its checksum and is computed again.
         """
-        name = f"{files.digest(rows.sha256.tolist())}-{os.getpid()}"
-        with files.atomic(self.folder / "shards" / name, folder=True) as partial:
-            np.savez(partial / "rows.npz", **vars(rows))
+        name = f"{files.digest(rows.sha256.tolist())}-{os.getpid()}.npy"
+        with files.atomic(self.folder / "shards" / name, flush=False) as partial:
+            save(rows, partial)
 
     def assemble(self, places: Places) -> None:
         """Move the rows of all shards into the table, new rows in the given order of recordings."""
@@ -155,7 +155,7 @@ class Entry:
         return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
 
     def _shards(self) -> list[Path]:
-        return sorted((self.folder / "shards").glob("*/rows.npz"))
+        return sorted((self.folder / "shards").glob("*.npy"))
 
     def _move(self, paths: Sequence[Path], places: Places) -> None:
         known = self.stored()
@@ -163,7 +163,8 @@ class Entry:
         if len(shard):
             self._append(len(known), in_order(paths, shard, row), len(shard))
         for path in paths:
-            shutil.rmtree(path.parent, ignore_errors=True)
+            with suppress(OSError):
+                path.unlink()
 
     def _append(self, known: int, blocks: Iterator[Rows], count: int) -> None:
         """Write the known rows, and new ones that come block by block after them."""
@@ -188,7 +189,7 @@ class Entry:
             if known:
                 self._copy(table, writer, handle)
             for block in chain([first], blocks):
-                handle.write(np.ascontiguousarray(block.images).tobytes())
+                handle.write(np.ascontiguousarray(block.images).data)
                 writer.write_table(_table(block), row_group_size=len(block.frames))
 
     def _copy(self, table: Path, writer: Any, handle: Any) -> None:
@@ -280,7 +281,7 @@ def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
         sha256=np.array(columns["sha256"].to_pylist()),
         frames=columns["frames"].to_numpy(),
         peak=columns["peak"].to_numpy(),
-        statistics=np.stack(statistics, axis=1),
+        statistics=np.stack(statistics),
         profile=columns["profile"].flatten().to_numpy(),
         images=images,
     )
@@ -293,7 +294,7 @@ def _undamaged(held: Any, group: int, images: npt.NDArray[Any]) -> list[Rows]:
 def _checksums(images: npt.NDArray[Any]) -> Any:
     import pyarrow as pa
 
-    return pa.array([zlib.crc32(image.tobytes()) for image in images], pa.uint32())
+    return pa.array([zlib.crc32(image) for image in np.ascontiguousarray(images)], pa.uint32())
 
 
 def _table(rows: Rows) -> Any:
@@ -307,7 +308,7 @@ def _table(rows: Rows) -> Any:
         "peak": pa.array(rows.peak, pa.float32()),
     }
     for i, name in enumerate(STATISTICS):
-        flat = pa.array(np.ascontiguousarray(rows.statistics[:, i]).ravel(), pa.float32())
+        flat = pa.array(np.ascontiguousarray(rows.statistics[i]).ravel(), pa.float32())
         columns[name] = pa.FixedSizeListArray.from_arrays(flat, bands)
     offsets = np.concatenate(([0], np.cumsum(rows.frames))).astype(np.int32)
     columns["profile"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.profile, pa.float32()))

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from audioclust.features import images
-from audioclust.features.settings import Settings
 from audioclust.features.shards import Rows
 from audioclust.features.table import Feature
-from audioclust.features.vectors import Statistics
+from audioclust.features.vectors import Statistics, average
 
 __all__ = ["Summaries"]
 
@@ -22,32 +21,40 @@ Floats = npt.NDArray[np.float32]
 class _Summary:
     """Of one feature, but for its statistics."""
 
-    def __init__(self, feature: Feature, frames: int) -> None:
+    def __init__(self, feature: Feature, frames: int, reference: str) -> None:
         self.feature = feature
+        self.limits = feature.limits(reference)
+        self.own_limits = self.limits is None and not feature.level and reference == "file"
         self.image = images.Resizer(frames)
         self.profile: list[Floats] = []
         self.low, self.high = math.inf, -math.inf
 
     def add(self, values: Floats) -> None:
         self.image.add(values)
-        self.profile.append(values.mean(axis=0, dtype=np.float32))
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.profile.append(average(len(values)) @ values)
+        if self.feature.level or self.own_limits:
+            self.high = max(self.high, float(values.max()))
+        if self.own_limits:
+            self.low = min(self.low, float(values.min()))
 
-    def row(self, sha256: str, statistics: Floats, reference: str) -> Rows:
-        limits = self.feature.limits(reference)
-        if limits is None and not self.feature.level and reference == "file":
-            limits = self.low, self.high
+    def row(self, sha256: str, statistics: Floats) -> Rows:
+        limits = (self.low, self.high) if self.own_limits else self.limits
         image = self.image.result()
         picture = image.astype(self.feature.image_type) if limits is None else images.gray(image, *limits)
-        profile = np.concatenate(self.profile)
+        profile = self.profile[0] if len(self.profile) == 1 else np.concatenate(self.profile)
         return Rows(
             sha256=np.array([sha256]),
             frames=np.array([len(profile)], np.int32),
             peak=np.array([self.high if self.feature.level else math.nan], np.float32),
-            statistics=statistics[None],
+            statistics=statistics[:, None],
             profile=profile,
             images=picture[None],
         )
+
+    def finite(self, row: Rows) -> bool:
+        """Whether all of its numbers are; bytes cannot be anything else."""
+        kept = [row.statistics, row.profile, *([] if row.images.dtype == np.uint8 else [row.images])]
+        return all(np.isfinite(values).all() for values in kept)
 
 
 class Summaries:
@@ -61,10 +68,12 @@ class Summaries:
     entries : sequence of Feature
     frames : mapping of str to int
         Of each of them.
+    reference : str
+        What levels are relative to, as in the settings of the store.
     """
 
-    def __init__(self, entries: Sequence[Feature], frames: Mapping[str, int]) -> None:
-        self._summaries = [_Summary(feature, frames[feature.name]) for feature in entries]
+    def __init__(self, entries: Sequence[Feature], frames: Mapping[str, int], reference: str) -> None:
+        self._summaries = [_Summary(feature, frames[feature.name], reference) for feature in entries]
         self._statistics = {(feature.of or feature).name: Statistics() for feature in entries}
 
     def add(self, values: Mapping[str, Floats]) -> None:
@@ -74,7 +83,7 @@ class Summaries:
         for summary in self._summaries:
             summary.add(values[summary.feature.name])
 
-    def rows(self, sha256: str, settings: Settings) -> dict[str, Rows]:
+    def rows(self, sha256: str) -> dict[str, Rows]:
         """Return the row of each feature.
 
         Raises
@@ -86,8 +95,8 @@ class Summaries:
         statistics = {name: statistics.result() for name, statistics in self._statistics.items()}
         for summary in self._summaries:
             feature = summary.feature
-            row = summary.row(sha256, statistics[(feature.of or feature).name][:, feature.first :], settings.reference)
-            if not all(np.isfinite(values).all() for values in (row.statistics, row.profile, row.images)):
+            row = summary.row(sha256, statistics[(feature.of or feature).name][:, feature.first :])
+            if not summary.finite(row):
                 raise ValueError(f"its {feature.title} is not finite")
             rows[feature.name] = row
         return rows

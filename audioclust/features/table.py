@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from functools import lru_cache
-from importlib import metadata as installed
 from typing import Any
 
 import numpy as np
@@ -244,6 +243,8 @@ def parameters(feature: Feature, settings: Settings) -> dict[str, Any]:
 
 @lru_cache
 def _versions() -> dict[str, str]:
+    from importlib import metadata as installed  # here, since workers need it not
+
     return _DEFINITIONS | {name: installed.version(name) for name in _LIBRARIES}
 
 
@@ -276,7 +277,7 @@ def _mfcc(spectrum: Spectrum, highest: float) -> Floats:
 
 
 def _built_in() -> tuple[Feature, ...]:
-    shared = {"version": 2, "reach": 0}  # 1: the transform in double precision
+    shared = {"version": 3, "reach": 0}  # 1: the transform in double precision; 2: the statistics in double precision
     level = {**shared, "level": True, "hop": 0.5, "range": (-DEPTH, 0.0), "image_type": "float16"}
     cepstra = {**shared, "settings": (*_MEL, "n_mfcc", *_LEVEL), "axis": "coefficient", "image_type": "float16"}
     mfcc = Feature("mfcc", _mfcc, title="MFCC", survey=_highest_mel, gather=max, **cepstra)  # type: ignore[arg-type]

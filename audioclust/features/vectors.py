@@ -27,7 +27,8 @@ import numpy.typing as npt
 
 from audioclust.validation import check_choice
 
-__all__ = ["POOLINGS", "SCALES", "STATISTICS", "Statistics", "impute", "pool", "reduce", "scale", "stack", "statistics"]
+__all__ = ["POOLINGS", "SCALES", "STATISTICS", "Statistics", "average", "impute", "pool", "reduce", "scale", "stack",
+           "statistics"]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
 Vectors = npt.NDArray[np.float64]
@@ -38,7 +39,8 @@ STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 """What is kept of each band."""
 
 _REACH = 4  # frames on either side that a delta sees
-_BLOCK = 128  # frames widened to double precision at once
+_SLOPE = 60  # 2 (1 + 4 + 9 + 16): what the sum of the differences is divided by
+_BLOCK = 128  # frames looked at together: they stay in the processor's cache, and their sums keep their digits
 
 
 def statistics(values: Floats) -> Floats:
@@ -190,67 +192,89 @@ def _constant(spread: Vectors, mean: Vectors, n: int) -> npt.NDArray[np.bool_]:
 
 
 class Statistics:
-    """The rows of `STATISTICS` of a feature that comes in consecutive stretches."""
+    """The rows of `STATISTICS` of a feature that comes in consecutive stretches.
+
+    All is computed in single precision, from the differences to the recording's first frame: what does not change gives
+    0, and not rounding errors, which a later scaling would blow up.
+    """
 
     def __init__(self) -> None:
-        self._values, self._deltas = _Moments(), _Moments()
-        self._held = np.empty((0, 0), np.float32)  # frames without a delta yet, after those that the next one sees
-        self._before = 0  # how many of these
+        self._values, self._slopes = _Moments(), _Moments()
+        self._first: Floats | None = None
+        self._held = np.empty((0, 0), np.float32)  # frames that wait for their slopes, those that these see, and room
 
     def add(self, frames: Floats) -> None:
         """Take the next stretch [shape=(frames, bands)]."""
+        if self._first is None:
+            self._first = frames[0].copy()
+            self._held = np.zeros((2 * _REACH, frames.shape[1]), np.float32)  # before the beginning the first repeats
         for start in range(0, len(frames), _BLOCK):
-            self._values.add(frames[start : start + _BLOCK])
-        self._held = np.concatenate([self._held, frames]) if len(self._held) else frames
-        self._describe(_BLOCK + _REACH)
+            block, known = frames[start : start + _BLOCK], len(self._held) - _REACH
+            held = np.empty((len(block) + len(self._held), frames.shape[1]), np.float32)
+            held[:known] = self._held[:known]
+            self._values.add(np.subtract(block, self._first, out=held[known:-_REACH]))
+            if len(held) > _BLOCK + 3 * _REACH:
+                self._slopes.add(_slopes(held[:-_REACH]))
+                held = held[-3 * _REACH :]
+            self._held = held
 
     def result(self) -> Floats:
         """Return the statistics [shape=(4, bands), float32] of all stretches; at least one frame."""
-        self._describe(1)
-        return np.stack([*self._values.result(), *self._deltas.result()]).astype(np.float32)
-
-    def _describe(self, least: int) -> None:
-        """Take the slopes of frames, block by block, while at least so many are left."""
-        held, start = self._held, self._before
-        while len(held) - start >= least:
-            stop = min(start + _BLOCK, len(held))
-            first, last = max(start - _REACH, 0), min(stop + _REACH, len(held))
-            self._deltas.add(_slopes(start - first, stop - start, last - stop) @ held[first:last])
-            start = stop
-        self._before = min(start, _REACH)
-        self._held = held[start - self._before :]
+        assert self._first is not None
+        self._held[-_REACH:] = self._held[-_REACH - 1]  # beyond the end the last one repeats
+        self._slopes.add(_slopes(self._held))
+        found = np.array([*self._values.result(), *self._slopes.result()], dtype=np.float32)
+        found[0] += self._first
+        found[2:] /= _SLOPE
+        return found
 
 
-@lru_cache(maxsize=2 * _BLOCK)
-def _slopes(before: int, count: int, after: int) -> Floats:
-    """Matrix [shape=(count, before + count + after)] that takes frames to the slopes at all but `before` and `after`;
-    beyond its ends the outermost frame repeats.
-    """
-    seen = before + count + after
-    rows = np.arange(count)
-    matrix = np.zeros((count, seen), np.float32)
-    for step in range(-_REACH, _REACH + 1):
-        matrix[rows, np.clip(rows + before + step, 0, seen - 1)] += step / 60  # 60 = 2 (1 + 4 + 9 + 16)
-    return matrix
+def _slopes(frames: Floats) -> Floats:
+    """Return `_SLOPE` times the slopes at all frames but the `_REACH` outermost [shape=(frames - 2 _REACH, bands)]."""
+    inner = len(frames) - 2 * _REACH
+    step = frames[2 * _REACH :] - frames[:inner]
+    total = step.copy()
+    for reach in range(_REACH - 1, 0, -1):  # each step counts once more than the one beyond it
+        step += frames[_REACH + reach :][:inner]
+        step -= frames[_REACH - reach :][:inner]
+        total += step
+    return total
+
+
+@lru_cache(maxsize=4 * _BLOCK)
+def average(count: int) -> Floats:
+    """Weights of which the product with so many rows is their mean [shape=(count,)]: half the time of a mean."""
+    return np.full(count, 1 / count, np.float32)
 
 
 class _Moments:
-    """Mean and standard deviation over all rows of all blocks, in double precision, about the first row."""
+    """Mean and standard deviation over all rows of all blocks.
+
+    Each block's are taken in single precision, the deviation about the block's own mean. They are joined in double
+    precision, as in Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances", COMPSTAT 1982.
+    """
 
     def __init__(self) -> None:
-        self._count, self._first = 0, np.zeros(0, np.float32)
-        self._total, self._squares = np.zeros(1), np.zeros(1)
+        self._count = 0
+        self._mean: npt.NDArray[np.floating] = np.zeros(0)
+        self._variance: npt.NDArray[np.floating] = np.zeros(0)
 
     def add(self, block: Floats) -> None:
-        if not self._count:
-            self._first = block[0].copy()
-        wide = (block - self._first).astype(np.float64)
-        ones = np.ones(len(wide))
-        self._total = self._total + ones @ wide
-        self._squares = self._squares + ones @ np.square(wide, out=wide)
-        self._count += len(block)
+        weights = average(len(block))
+        mean = weights @ block
+        rest = block - mean
+        self._join(len(block), mean, weights @ np.square(rest, out=rest))
 
-    def result(self) -> tuple[Vectors, Vectors]:
-        rest = self._total / self._count
-        spread = np.sqrt(np.maximum(self._squares / self._count - rest**2, 0))
-        return self._first.astype(np.float64) + rest, spread
+    def _join(self, count: int, mean: Floats, variance: Floats) -> None:
+        if not self._count:
+            self._count, self._mean, self._variance = count, mean, variance
+            return
+        share = count / (self._count + count)
+        step = mean - self._mean.astype(np.float64)
+        self._variance = self._variance + share * (variance - self._variance + (1 - share) * step**2)
+        self._mean = self._mean + share * step
+        self._count += count
+
+    def result(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        return self._mean, np.sqrt(self._variance)

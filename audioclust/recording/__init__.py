@@ -10,6 +10,8 @@ What makes a file unusable is found here, in one place, and said in a few words:
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,18 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
 from audioclust import files
 from audioclust.recording.formats import EXTENSIONS, RecordingError, extension
 from audioclust.recording.opening import blocks, opened, unreadable
 from audioclust.recording.tally import Tally, mono
 
-__all__ = ["EXTENSIONS", "RecordingError", "extension", "inspect", "mono", "read", "streamed"]
+__all__ = ["CHANGED", "EXTENSIONS", "RecordingError", "extension", "inspect", "mono", "read", "streamed"]
+
+CHANGED = "changed since the metadata was made; scan the folder again"
+"""The problem of a file that has another checksum than it had."""
 
 _TRUSTED = 1 << 28  # frames for which a header is believed; beyond, memory grows with what is really there
 
 
-def read(path: str | Path, *, start: int = 0, frames: int = -1) -> tuple[np.ndarray, int]:
+def read(path: str | Path, *, start: int = 0, frames: int = -1, sha256: str | None = None) -> tuple[np.ndarray, int]:
     """Read the samples of a sound file.
 
     Parameters
@@ -39,6 +45,8 @@ def read(path: str | Path, *, start: int = 0, frames: int = -1) -> tuple[np.ndar
         First frame to read.
     frames : int
         How many frames to read, fewer at the end of the file; -1 reads to the end.
+    sha256 : str or None
+        What the file's bytes must have, if given.
 
     Returns
     -------
@@ -51,7 +59,8 @@ def read(path: str | Path, *, start: int = 0, frames: int = -1) -> tuple[np.ndar
     ------
     RecordingError
         When the file cannot be read or decoded, or holds NaN or infinite samples; and, when the whole file is read,
-        when it is too short, silent, or clipped over more than half its length.
+        when it is too short, silent, or clipped over more than half its length; and when its bytes have another
+        `sha256`.
     ValueError
         When `start` or `frames` is out of range.
     """
@@ -60,14 +69,21 @@ def read(path: str | Path, *, start: int = 0, frames: int = -1) -> tuple[np.ndar
     if frames < -1:
         raise ValueError(f"frames={frames}: give -1 for all, or a number of at least 0")
     with opened(path) as sound:
+        if sha256 is not None and _checksum(path, sound) != sha256:
+            raise RecordingError(path, CHANGED)
         if start > sound.frames:
             raise ValueError(f"start={start}: {os.fspath(path)} has {sound.frames} frames")
         tally = Tally(sound)
         announced = sound.frames - start if frames == -1 else min(frames, sound.frames - start)
-        samples = np.empty((min(announced, _TRUSTED), sound.channels), np.float32)
-        filled = 0
+        samples, filled = np.empty((0, sound.channels), np.float32), 0
         for block in blocks(path, sound, start, frames):
             tally.add(block)
+            if not filled:  # mostly it is all there is, and need not be copied
+                whole = len(block) >= announced
+                samples = block if whole else np.empty((min(announced, _TRUSTED), sound.channels), np.float32)
+            if samples is block:
+                filled = len(block)
+                continue
             if filled + len(block) > len(samples):
                 samples = np.resize(samples, (max(2 * len(samples), filled + len(block)), sound.channels))
             samples[filled : filled + len(block)] = block
@@ -128,7 +144,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(("duration", "sample_rate", "channels", "level", "sha256", "problem", "note"))
     try:
         with opened(path) as sound:
-            found |= {"sha256": files.sha256(path), "sample_rate": sound.samplerate, "channels": sound.channels}
+            found |= {"sha256": _checksum(path, sound), "sample_rate": sound.samplerate, "channels": sound.channels}
             tally = Tally(sound)
             for block in blocks(path, sound, 0, -1):
                 tally.add(block)
@@ -140,3 +156,9 @@ def inspect(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         found["problem"] = unreadable(error)
     return found
+
+
+def _checksum(path: str | Path, sound: soundfile.SoundFile) -> str:
+    """Return the SHA-256 of an opened file: where it was read at once, of just the bytes that are decoded."""
+    whole = sound.name
+    return hashlib.sha256(whole.getbuffer()).hexdigest() if isinstance(whole, io.BytesIO) else files.sha256(path)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from audioclust.recording.formats import RecordingError, extension, foreign
 __all__ = ["blocks", "grouped", "opened", "truncated", "unreadable"]
 
 BLOCK = 1 << 18
+_WHOLE = 1 << 24  # bytes up to which a file is read at once
 _HEAD = 1 << 16  # bytes after which a file that has nothing but holes left is not read
 
 
@@ -65,27 +66,33 @@ def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
 def _handle(path: str | Path) -> BinaryIO:
     """Open a regular, non-empty file that may be read and is not one hole."""
     try:
-        if not Path(path).is_file() and Path(path).exists():
-            raise RecordingError(path, "not a file")  # before it is opened: Windows opens no folder
         handle = files.open_regular(path, raw=_Raw)
-    except PermissionError:
-        raise RecordingError(path, "no read permission") from None
-    except FileNotFoundError:
-        problem = "link to nowhere" if Path(path).is_symlink() else "no such file"
-        raise RecordingError(path, problem) from None
     except OSError as error:
-        if error.errno == errno.EINVAL:
-            raise RecordingError(path, "not a file") from None
-        looping = Path(path).is_symlink() and error.errno == errno.ELOOP
-        raise RecordingError(
-            path, "link to nowhere: it leads back to itself" if looping else unreadable(error)
-        ) from None
+        raise RecordingError(path, _unopened(Path(path), error)) from None
     size = os.fstat(handle.fileno()).st_size
     problem = "empty file" if size == 0 else "only zero bytes after its beginning" if _hollow(handle, size) else ""
     if problem:
         handle.close()
         raise RecordingError(path, problem)
-    return handle
+    if size > _WHOLE:
+        return handle
+    with handle:
+        try:
+            return io.BytesIO(handle.read())
+        except OSError as error:
+            raise RecordingError(path, unreadable(error)) from None
+
+
+def _unopened(path: Path, error: OSError) -> str:
+    """Say in a few words why a file could not be opened."""
+    if isinstance(error, FileNotFoundError):
+        return "link to nowhere" if path.is_symlink() else "no such file"
+    if error.errno == errno.ELOOP and path.is_symlink():
+        return "link to nowhere: it leads back to itself"
+    with suppress(OSError):  # of a folder above it that may not be searched
+        if error.errno == errno.EINVAL or (path.exists() and not path.is_file()):  # Windows opens no folder
+            return "not a file"
+    return "no read permission" if isinstance(error, PermissionError) else unreadable(error)
 
 
 def _hollow(handle: BinaryIO, size: int) -> bool:

@@ -58,8 +58,8 @@ def mono(samples: np.ndarray) -> np.ndarray:
 def _sums(samples: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return the sum and the sum of squares of each channel and of the mean [shape=(2, channels + 1)]."""
     if samples.shape[1] == 1:  # the mean is the channel
-        square = np.einsum("i,i->", mean, mean, dtype=np.float64, casting="same_kind")
-        return np.repeat([[mean.sum(dtype=np.float64)], [square]], 2, axis=1)
+        wide = mean.astype(np.float64)
+        return np.repeat([[wide.sum()], [np.einsum("i,i->", wide, wide)]], 2, axis=1)
     total = [*samples.sum(axis=0, dtype=np.float64), mean.sum(dtype=np.float64)]
     # in double precision, and not by a dot product, which would start threads
     squares = [*np.einsum("ij,ij->j", samples, samples, dtype=np.float64, casting="same_kind"),
