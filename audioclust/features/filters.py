@@ -145,11 +145,15 @@ def chroma_bank(sample_rate: int, n_fft: int, tuning: float) -> Floats:
     pitch = 12 * np.concatenate(([octaves[0] - 1.5], octaves))  # 0 Hz stands one and a half octaves below bin 1
     width = np.maximum(np.diff(pitch), 1.0)
     pitch = pitch[:bins]
-    distance = np.remainder(pitch - np.arange(12)[:, None] + 6 + 120, 12) - 6
-    bank = np.exp(-0.5 * (2 * distance / width) ** 2)
-    bank /= np.linalg.norm(bank, axis=0)
-    bank *= np.exp(-0.5 * ((pitch / 12 - 5) / 2) ** 2)  # middle octaves count most
-    return np.roll(bank, -3, axis=0).astype(np.float32)
+    bank: npt.NDArray[np.float64] = pitch - np.roll(np.arange(12), -3)[:, None]  # in semitones
+    bank -= 12 * np.rint(bank / 12)  # to the nearest of these pitches: several times as fast as a remainder
+    bank *= 2 / width
+    np.square(bank, out=bank)
+    bank *= -0.5
+    np.exp(bank, out=bank)
+    middle = np.exp(-0.5 * ((pitch / 12 - 5) / 2) ** 2)  # middle octaves count most
+    bank *= middle / np.linalg.norm(bank, axis=0)
+    return bank.astype(np.float32)
 
 
 @lru_cache

@@ -70,17 +70,18 @@ class Resizer:
 
     def __init__(self, frames: int, shape: tuple[int, int] = IMAGE_SHAPE) -> None:
         self._frames, self._shape, self._taken = frames, shape, 0
-        self._image = np.zeros(shape, np.float32)
+        self._image: Floats | None = None
 
     def add(self, values: npt.NDArray[np.floating]) -> None:
         """Take the next stretch [shape=(bands, frames)]."""
         rows = _banded(len(values), self._shape[0])(values.T).T  # bands first: that leaves little
         first, self._taken = self._taken, self._taken + values.shape[1]
         part = rows @ _weights(self._frames, self._shape[1], first, self._taken)
-        self._image = part if first == 0 else self._image + part
+        self._image = part if self._image is None else self._image + part
 
     def result(self) -> Floats:
         """Return the image, lowest band at the bottom."""
+        assert self._image is not None
         return self._image[::-1]
 
 
@@ -91,7 +92,7 @@ def gray(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArra
     levels = np.subtract(image, np.float32(low), dtype=np.float32)
     levels *= np.float32(255 / (high - low))
     np.rint(levels, out=levels)
-    return np.clip(levels, np.float32(0), np.float32(255), out=levels).astype(np.uint8)
+    return levels.clip(np.float32(0), np.float32(255), out=levels).astype(np.uint8)
 
 
 def dataset_range(feature: Feature, images: npt.NDArray[np.floating], peak: float) -> tuple[float, float]:
@@ -148,11 +149,9 @@ def _weights(size: int, pixels: int, first: int, last: int) -> Floats:
 def _make_weights(size: int, pixels: int, first: int, last: int) -> Floats:
     """Over all values, the columns sum to 1."""
     if size >= pixels:
-        weights = np.zeros((pixels, last - first), np.float32)
-        edges = np.linspace(0, size, pixels + 1)
-        for row, begin, end in zip(weights, edges[:-1], edges[1:], strict=True):
-            cells = np.arange(max(int(begin), first), min(int(np.ceil(end)), last))
-            row[cells - first] = np.minimum(cells + 1, end) - np.maximum(cells, begin)
+        edges, cells = np.linspace(0, size, pixels + 1), np.arange(first, last)
+        weights = np.minimum(cells + 1, edges[1:, None]) - np.maximum(cells, edges[:-1, None])
+        weights = np.clip(weights, 0, 1).astype(np.float32)  # how much of each cell lies between two edges
         weights *= np.float32(pixels / size)
         return weights.T
     weights = np.zeros((pixels, size), np.float32)

@@ -134,7 +134,7 @@ def decibels(power: Floats, *, top_db: float | None, reference: float | None = 1
     np.ndarray
         Levels in dB, in the order that `power` has in memory.
     """
-    level = np.clip(power, _FLOOR, _NO_LIMIT)
+    level = power.clip(_FLOOR, _NO_LIMIT)
     highest = level.max() if top is None else max(_FLOOR, np.float32(top))
     np.log10(level, out=level)
     level *= np.float32(10)
@@ -142,7 +142,7 @@ def decibels(power: Floats, *, top_db: float | None, reference: float | None = 1
     level -= offset
     if top_db is not None:
         ceiling = level.max() if top is None else np.float32(10) * np.log10(highest) - offset
-        np.clip(level, ceiling - np.float32(top_db), _NO_LIMIT, out=level)
+        level.clip(ceiling - np.float32(top_db), _NO_LIMIT, out=level)
     return level
 
 

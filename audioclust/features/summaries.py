@@ -37,24 +37,19 @@ class _Summary:
         if self.own_limits:
             self.low = min(self.low, float(values.min()))
 
-    def row(self, sha256: str, statistics: Floats) -> Rows:
+    def row(self, sha256: npt.NDArray[np.str_], statistics: Floats) -> Rows:
         limits = (self.low, self.high) if self.own_limits else self.limits
         image = self.image.result()
         picture = image.astype(self.feature.image_type) if limits is None else images.gray(image, *limits)
         profile = self.profile[0] if len(self.profile) == 1 else np.concatenate(self.profile)
         return Rows(
-            sha256=np.array([sha256]),
+            sha256=sha256,
             frames=np.array([len(profile)], np.int32),
             peak=np.array([self.high if self.feature.level else math.nan], np.float32),
             statistics=statistics[:, None],
             profile=profile,
             images=picture[None],
         )
-
-    def finite(self, row: Rows) -> bool:
-        """Whether all of its numbers are; bytes cannot be anything else."""
-        kept = [row.statistics, row.profile, *([] if row.images.dtype == np.uint8 else [row.images])]
-        return all(np.isfinite(values).all() for values in kept)
 
 
 class Summaries:
@@ -91,12 +86,14 @@ class Summaries:
         ValueError
             When a feature is not finite.
         """
-        rows = {}
+        rows, name = {}, np.array([sha256])
         statistics = {name: statistics.result() for name, statistics in self._statistics.items()}
+        finite = {name: np.isfinite(values).all() for name, values in statistics.items()}
         for summary in self._summaries:
-            feature = summary.feature
-            row = summary.row(sha256, statistics[(feature.of or feature).name][:, feature.first :])
-            if not summary.finite(row):
+            feature, of = summary.feature, (summary.feature.of or summary.feature).name
+            row = summary.row(name, statistics[of][:, feature.first :])
+            # bytes are finite, and so is a profile where the means of all bands are
+            if not finite[of] or not (row.images.dtype == np.uint8 or np.isfinite(row.images).all()):
                 raise ValueError(f"its {feature.title} is not finite")
             rows[feature.name] = row
         return rows

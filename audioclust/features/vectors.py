@@ -40,6 +40,7 @@ STATISTICS = ("mean", "std", "delta_mean", "delta_std")
 
 _REACH = 4  # frames on either side that a delta sees
 _SLOPE = 60  # 2 (1 + 4 + 9 + 16): what the sum of the differences is divided by
+_NOTHING: Floats = np.empty((0, 0), np.float32)
 _BLOCK = 128  # frames looked at together: they stay in the processor's cache, and their sums keep their digits
 
 
@@ -201,7 +202,7 @@ class Statistics:
     def __init__(self) -> None:
         self._values, self._slopes = _Moments(), _Moments()
         self._first: Floats | None = None
-        self._held = np.empty((0, 0), np.float32)  # frames that wait for their slopes, those that these see, and room
+        self._held = _NOTHING  # frames that wait for their slopes, those that these see, and room
 
     def add(self, frames: Floats) -> None:
         """Take the next stretch [shape=(frames, bands)]."""
@@ -257,8 +258,8 @@ class _Moments:
 
     def __init__(self) -> None:
         self._count = 0
-        self._mean: npt.NDArray[np.floating] = np.zeros(0)
-        self._variance: npt.NDArray[np.floating] = np.zeros(0)
+        self._mean: npt.NDArray[np.floating] = _NOTHING
+        self._variance: npt.NDArray[np.floating] = _NOTHING
 
     def add(self, block: Floats) -> None:
         weights = average(len(block))

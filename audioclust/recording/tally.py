@@ -6,6 +6,7 @@ counted in all channels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def _sums(samples: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return the sum and the sum of squares of each channel and of the mean [shape=(2, channels + 1)]."""
     if samples.shape[1] == 1:  # the mean is the channel
         wide = mean.astype(np.float64)
-        return np.repeat([[wide.sum()], [np.einsum("i,i->", wide, wide)]], 2, axis=1)
+        total, square = wide.sum(), np.einsum("i,i->", wide, wide)
+        return np.array([[total, total], [square, square]])
     total = [*samples.sum(axis=0, dtype=np.float64), mean.sum(dtype=np.float64)]
     # in double precision, and not by a dot product, which would start threads
     squares = [*np.einsum("ij,ij->j", samples, samples, dtype=np.float64, casting="same_kind"),
@@ -97,12 +99,14 @@ class Tally:
         if not block.size:
             return
         peak = max(float(block.max()), -float(block.min()))
-        if not np.isfinite(peak):
+        if not math.isfinite(peak):
             self.finite = False
             return
         mean = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
         self.sums = self.sums + _sums(block, mean)
         self.peak = max(self.peak, peak)
+        if peak < 127 / 128:
+            return
         ceiling = 127 / 128 if self.sound.subtype in ("PCM_S8", "PCM_U8") else 32767 / 32768
         if peak >= ceiling:
             full = np.abs(block) >= ceiling
@@ -177,8 +181,8 @@ class Tally:
 
     def _beyond(self) -> bool:
         """Return whether the samples are floats without a ceiling at full scale."""
-        return self.sound.subtype in ("FLOAT", "DOUBLE") and self.peak > 1.001
+        return self.peak > 1.001 and self.sound.subtype in ("FLOAT", "DOUBLE")
 
 
 def _decibels(power: float) -> float:
-    return 10 * float(np.log10(power)) if power > 0 else float("-inf")
+    return 10 * math.log10(power) if power > 0 else -math.inf
