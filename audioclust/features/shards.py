@@ -1,15 +1,15 @@
 """Rows of one feature of some recordings: in memory, and in the files that workers leave in the store.
 
-A file is two arrays in NumPy's format, one after the other, and the CRC-32 of both.
+A file is three arrays in NumPy's format, one after the other, and the CRC-32 of all.
 """
 
 from __future__ import annotations
 
+import io
 import logging
-import mmap
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,49 +83,52 @@ class LostShard(Exception):
 
 
 def save(rows: Rows, path: Path) -> None:
-    """Write a shard: an array with a row of all fields but the profile for each recording, the profiles, a checksum."""
-    whole = vars(rows) | {"statistics": rows.statistics.swapaxes(0, 1)}
-    del whole["profile"]
+    """Write a shard: the names, the profiles, an array with a row of all else for each recording, a checksum."""
+    whole = {"frames": rows.frames, "peak": rows.peak, "statistics": rows.statistics.swapaxes(0, 1)}
+    whole["images"] = rows.images
     table = np.empty(len(rows.frames), [(name, value.dtype, value.shape[1:]) for name, value in whole.items()])
     for name, value in whole.items():
         table[name] = value
+    arrays = rows.sha256, rows.profile, table
     with path.open("wb") as handle:
-        for array in (table, rows.profile):
+        for array in arrays:
             np.lib.format.write_array(handle, array, allow_pickle=False)
-        handle.write(_checksum(table, rows.profile))
+        handle.write(_checksum(arrays))
 
 
 def load(path: Path) -> Rows:
     """Read a shard, or raise :class:`LostShard`; a damaged one is removed, and its recordings are computed again."""
     with _undamaged(path):
-        table, rest = _mapped(path)
-        profile = np.lib.format.read_array(rest, allow_pickle=False)
-        if rest.read() != _checksum(table, profile):
+        held = io.BytesIO(path.read_bytes())
+        arrays = [_array(held) for _ in range(3)]
+        if held.read() != _checksum(arrays):
             raise ValueError("its checksum is another one")
-        whole = {name: table[name] for name in table.dtype.names or ()}
-        return Rows(profile=profile, **whole | {"statistics": whole["statistics"].swapaxes(0, 1)})
+        sha256, profile, table = arrays
+        whole = {name: table[name] for name in ("frames", "peak", "images")}
+        return Rows(sha256=sha256, profile=profile, statistics=table["statistics"].swapaxes(0, 1), **whole)
 
 
 def names(path: Path) -> list[str]:
     """Return the SHA-256 of the recordings in a shard, without reading the rest; errors as of :func:`load`."""
-    with _undamaged(path):
-        found: list[str] = _mapped(path)[0]["sha256"].tolist()
+    with _undamaged(path), path.open("rb") as handle:
+        found: list[str] = np.lib.format.read_array(handle, allow_pickle=False).tolist()
         return found
 
 
-def _mapped(path: Path) -> tuple[npt.NDArray[Any], mmap.mmap]:
-    """Return the table of a shard, which stays in its file, and the file after it."""
-    with path.open("rb") as handle:
-        held = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+def _array(held: io.BytesIO) -> npt.NDArray[Any]:
+    """Return the next array of a file in memory, which is not copied."""
     np.lib.format.read_magic(held)
     (count,), _, dtype = np.lib.format.read_array_header_1_0(held)
-    table = np.frombuffer(held, dtype, count, held.tell())
-    held.seek(table.nbytes, os.SEEK_CUR)
-    return table, held
+    array = np.frombuffer(held.getbuffer(), dtype, count, held.tell())
+    held.seek(array.nbytes, os.SEEK_CUR)
+    return array
 
 
-def _checksum(table: npt.NDArray[Any], profile: npt.NDArray[Any]) -> bytes:
-    return zlib.crc32(profile.tobytes(), zlib.crc32(table.data)).to_bytes(4, "little")
+def _checksum(arrays: Iterable[npt.NDArray[Any]]) -> bytes:
+    total = 0
+    for array in arrays:
+        total = zlib.crc32(array.data, total)
+    return total.to_bytes(4, "little")
 
 
 @contextmanager
