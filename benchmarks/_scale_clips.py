@@ -170,7 +170,7 @@ def killed(clips: Path, out: Path, undisturbed: dict[str, str], count: int) -> d
     for is_half_way in half_way:
         process = start(clips, out)
         while process.poll() is None and not is_half_way():
-            time.sleep(0.01)
+            time.sleep(0.001)
         ended += process.poll() is not None
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.wait()

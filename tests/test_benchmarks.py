@@ -38,7 +38,8 @@ def test_quick_scale():
     assert len(scored) == 5
     assert (scored["ari"] > 0.95).all()
     assert (scored["purity"] > 0.98).all()
-    assert table.loc[table["what"].str.endswith("killed twice"), "reached"].tolist() == [True]
+    (killed,) = table.loc[table["what"].str.endswith("killed twice"), "measured"]
+    assert killed.startswith("same bytes")  # so few clips may be through before a kill arrives
 
 
 def test_quick_faults_all_hold():
